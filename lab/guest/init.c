@@ -652,6 +652,20 @@ static void inject(int err)
 	close_container(j.err && retry.err ? 1 : 2);
 }
 
+/* A domain of another driver, while no container has the group */
+static void foreign_domain(void)
+{
+	int ret, called;
+	char buf[32];
+
+	write_file("/sys/module/probe/parameters/foreign", groups[0].device);
+	read_file("/sys/module/probe/parameters/foreign", buf, sizeof(buf));
+	if (sscanf(buf, "%d %d", &ret, &called) != 2)
+		fail("what the probe says of the foreign domain");
+	report("{\"type\": \"foreign\", \"errno\": %s, \"called\": %s}",
+	       errno_name(-ret), boolean(called));
+}
+
 /* --- */
 
 static char *option(char *cmdline, const char *name)
@@ -724,6 +738,7 @@ int main(void)
 	inject(EINVAL);
 	inject(ENOMEM);
 	inject(ENODEV);
+	foreign_domain();
 
 	errno = 0;
 	if (probe_get("missed"))

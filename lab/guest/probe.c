@@ -18,6 +18,10 @@
  *	how often that happened
  * missed
  *	attaches that were not seen; if not 0, last cannot be trusted
+ * foreign
+ *	write a PCI address (0000:00:03.0), and the group of that device is
+ *	attached to a domain that another driver could have made; read what
+ *	iommu_attach_group() returned, and if that driver's attach_dev was called
  */
 #include <linux/iommu.h>
 #include <linux/kprobes.h>
@@ -179,6 +183,53 @@ static struct kretprobe attach_ret = {
 	.data_size = sizeof(void *),
 };
 
+/* Stands for another driver: it must never see a device that is not its own */
+static bool foreign_called;
+static int foreign_ret;
+
+static int foreign_attach_dev(struct iommu_domain *domain, struct device *dev)
+{
+	foreign_called = true;
+	return 0;
+}
+
+static const struct iommu_domain_ops foreign_ops = {
+	.attach_dev = foreign_attach_dev,
+};
+
+static int foreign_set(const char *val, const struct kernel_param *kp)
+{
+	static struct iommu_domain domain = {
+		.type = IOMMU_DOMAIN_UNMANAGED, .ops = &foreign_ops,
+	};
+	struct iommu_group *group;
+	struct device *dev;
+	char name[32];
+
+	strscpy(name, val, sizeof(name));
+	dev = bus_find_device_by_name(&pci_bus_type, NULL, strim(name));
+	group = dev ? iommu_group_get(dev) : NULL;
+	put_device(dev);
+	if (!group)
+		return -ENODEV;
+
+	foreign_called = false;
+	foreign_ret = iommu_attach_group(&domain, group);
+	if (!foreign_ret)
+		iommu_detach_group(&domain, group);
+	iommu_group_put(group);
+	return 0;
+}
+
+static int foreign_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%d %d\n", foreign_ret, foreign_called);
+}
+
+static const struct kernel_param_ops foreign_param = {
+	.set = foreign_set, .get = foreign_get,
+};
+
 static struct kprobe *probes[] = {
 	&alloc.kp, &free.kp, &attach_group.kp, &detach_group.kp, &attach_dev.kp,
 };
@@ -193,6 +244,7 @@ module_param(last, uint, 0444);
 module_param(target, uint, 0644);
 module_param(error, uint, 0644);
 module_param(injected, ulong, 0444);
+module_param_cb(foreign, &foreign_param, NULL, 0644);
 
 /*
  * The compiler is free to inline all of the core between iommu_attach_group()
