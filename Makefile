@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door. Every target is one command in lab/, after lab/setup has seen to the packages.
+
+export BASE LINUX ONLY SUBMITTER QEMU V
+BASE ?= 6.1
+lab := @lab/setup && exec lab
+
+help:
+	@sed -n 's/^#? \{0,1\}//p' Makefile
+
+#? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
+#? make check       all checks; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
+#? make check-all   those and the objects of four more architectures at every patch
+#?
+#? make tree        the series as a git tree to work in: build/linux-6.1-patched
+#? make compose     the series as branch contract/6.1 of build/linux.git
+#? make refresh     write the commits of that tree back to patches/6.1 and the new files
+#? make export      mails, mbox, quilt queue and one diff of the series: build/export/6.1
+#?
+#? make setup       install the Debian packages that the lab needs (all targets do that first)
+#? make clean       remove build/
+#? make distclean   and what all clones share: ~/.cache/attach-contract
+#?
+#? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
+#? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
+#? BASE=6.1         which series
+#? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
+#? QEMU=<program>   another qemu-system-x86_64
+#? V=1, NO_COLOR=1  show every command; no colour
+
+run:
+	$(lab)/run
+check:
+	$(lab)/check $(ONLY)
+check-all:
+	@lab/setup check-all && exec lab/check --all $(ONLY)
+compose:
+	$(lab)/compose
+tree:
+	$(lab)/compose tree
+refresh:
+	$(lab)/refresh
+export:
+	$(lab)/export
+setup:
+	@lab/setup
+clean:
+	@lab/clean
+distclean:
+	@lab/clean all
+
+.PHONY: help run check check-all compose tree refresh export setup clean distclean

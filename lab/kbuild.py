@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Calling the kernel's own make: configuration, ccache, progress, errors.
+
+Objects are in .obj-ARCH inside the tree: then kbuild sees the source as `..`, no path of this clone
+is on a command line, and ccache can use an object for the other tree and for the next clone."""
+
+import errno
+import os
+import re
+import subprocess
+import time
+
+from lib import CACHE, JOBS, die, need, say
+from series import tree_path
+
+CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
+         "powerpc": "powerpc-linux-gnu-", "s390": "s390x-linux-gnu-"}
+# Nothing of the time, the user and the machine goes into an object.
+ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER": "lab",
+       "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1",
+       "CCACHE_DIR": os.environ.get("CCACHE_DIR", os.path.join(CACHE, "ccache"))}
+
+
+def obj(name, arch):
+    return os.path.join(tree_path(name), f".obj-{arch}")
+
+
+def make(name, arch, *args, what):
+    """make in a tree; return all that it printed. Says every 20 s how far it is."""
+    need("make", "ccache", CROSS[arch] + "gcc")
+    start = last = time.monotonic()
+    # LOCALVERSION= keeps the git state of the tree out of the version.
+    argv = ["make", "-C", tree_path(name), f"O=.obj-{arch}", f"ARCH={arch}", f"CROSS_COMPILE={CROSS[arch]}",
+            f"CC=ccache {CROSS[arch]}gcc", "HOSTCC=ccache gcc", "LOCALVERSION=", f"-j{JOBS}", *args]
+    text, count = [], 0
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LINUX", "V")}
+    proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, errors="replace", env={**env, **ENV})
+    try:
+        for line in proc.stdout:
+            text.append(line)
+            count += bool(re.match(r"  (CC|AS|HOSTCC) ", line))
+            if time.monotonic() - last > 20:
+                last = time.monotonic()
+                say(f"  {what}: {last - start:.0f} s, {count} objects")
+    finally:
+        proc.terminate()
+        proc.wait()
+    text = "".join(text)
+    if proc.returncode:
+        if "No space left on device" in text:
+            raise OSError(errno.ENOSPC, "", tree_path(name))
+        bad = [ln for ln in text.splitlines() if re.search(r"error|warning|\*\*\*|undefined", ln, re.I)]
+        raise BuildError("\n".join((bad or text.splitlines())[-15:]))
+    return text
+
+
+class BuildError(Exception):
+    pass
+
+
+def configure(name, arch, fragment, target="allnoconfig"):
+    """Configure by a fragment on top of allnoconfig or so; every line of it must come through."""
+    make(name, arch, f"KCONFIG_ALLCONFIG={fragment}", target, what=f"{target} for {arch}")
+    with open(f"{obj(name, arch)}/.config", encoding="utf-8") as f:
+        have = set(f.read().splitlines())
+    with open(fragment, encoding="utf-8") as f:
+        lost = [ln for ln in f.read().splitlines() if re.match(r"CONFIG_\w+=|# CONFIG_\w+ is not set", ln) and ln not in have]
+    if lost:
+        die(f"Kconfig dropped {len(lost)} line(s) of {os.path.relpath(fragment)}: {'; '.join(lost)}. Add what they "
+            "depend on, or remove them")

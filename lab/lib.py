@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the commands of the lab share: paths, messages, running a program."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LAB = os.path.join(TOP, "lab")
+BUILD = os.path.join(TOP, "build")
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                     "attach-contract")
+BASE = os.environ.get("BASE") or "6.1"
+PATCHES = os.path.join(TOP, "patches", BASE)
+VERBOSE = os.environ.get("V", "0") not in ("", "0")
+JOBS = str(len(os.sched_getaffinity(0)))
+
+sys.dont_write_bytecode = True
+# What has to come out the same everywhere must not depend on the user's git settings or locale.
+USER_ENV = dict(os.environ)
+for _var in [v for v in os.environ if v.startswith("GIT_")]:
+    del os.environ[_var]
+os.environ.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0",
+                  GIT_COMMITTER_NAME="attach-contract lab", GIT_COMMITTER_EMAIL="lab@attach-contract.example",
+                  GIT_AUTHOR_NAME="attach-contract lab", GIT_AUTHOR_EMAIL="lab@attach-contract.example",
+                  LC_ALL="C.UTF-8")
+
+
+def colour(code, text, stream=sys.stderr):
+    """text in a terminal colour, if stream is a terminal and NO_COLOR is not set"""
+    if stream.isatty() and not os.environ.get("NO_COLOR"):
+        return f"\033[{code}m{text}\033[0m"
+    return text
+
+
+def say(msg):
+    """Progress goes to stderr: stdout belongs to the result of a command."""
+    print(msg, file=sys.stderr, flush=True)
+
+
+def die(msg):
+    say(f"{colour('1;31', 'error:')} {msg}")
+    sys.exit(1)
+
+
+@contextlib.contextmanager
+def step(what):
+    """Say what is being done, and at the end how long it took."""
+    say(f"{what} ...")
+    start = time.monotonic()
+    yield
+    say(f"{what}: {time.monotonic() - start:.1f} s")
+
+
+def run(argv, check=True, **kw):
+    """Run a program and return its result, stdout and stderr captured as text unless told
+    otherwise. A program that is missing, or that fails while check is set, ends the command."""
+    kw.setdefault("stdin", None if "input" in kw else subprocess.DEVNULL)
+    kw.setdefault("stdout", subprocess.PIPE)
+    kw.setdefault("stderr", subprocess.PIPE)
+    kw.setdefault("text", True)
+    if kw["stdin"] is None:
+        del kw["stdin"]
+    if VERBOSE:
+        say("+ " + " ".join(argv))
+    try:
+        res = subprocess.run(argv, **kw)
+    except FileNotFoundError:
+        die(f"{argv[0]} is not installed; run `make setup`")
+    if check and res.returncode:
+        text = res.stderr or res.stdout or ""
+        if isinstance(text, bytes):
+            text = text.decode(errors="replace")
+        if "No space left on device" in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), kw.get("cwd") or TOP)
+        die(f"`{' '.join(argv)}` failed with exit status {res.returncode}:\n{text.rstrip()}")
+    return res
+
+
+def out(argv, **kw):
+    """stdout of a program that must succeed; of text, without the last newline"""
+    res = run(argv, **kw).stdout
+    return res.rstrip("\n") if isinstance(res, str) else res
+
+
+def need(*tools):
+    """All of the programs are there, or one sentence names those that are not."""
+    missing = [t for t in tools if not shutil.which(t)]
+    if missing:
+        die(f"{', '.join(missing)} not found; run `make setup`, which installs what the lab needs")
+
+
+def free_space(folder, mib, what):
+    """Say in time that a disk is too small, rather than in the middle of the work."""
+    os.makedirs(folder, exist_ok=True)
+    vfs = os.statvfs(folder)
+    have = vfs.f_bavail * vfs.f_frsize >> 20
+    if have < mib:
+        die(f"{what} needs {mib} MiB in {folder}, which has {have} MiB free; make room there, "
+            "or set XDG_CACHE_HOME (cache) or clone to another disk (build)")
+
+
+@contextlib.contextmanager
+def lock(folder):
+    """One command at a time in a folder. The kernel drops the lock when its owner dies, and the
+    folder itself is what is locked, so no file stays behind."""
+    os.makedirs(folder, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another command that works in {folder}")
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def write(path, data):
+    """Write a file so that it is there whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    tmp = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(tmp, "wb") as f:
+            f.write(data.encode() if isinstance(data, str) else data)
+        os.rename(tmp, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(tmp)
+        raise
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="surrogateescape") as f:
+        return f.read()
+
+
+_results = []
+
+
+def result(good, name, *notes, reproduce=None):
+    """One result line of a check, in KTAP; under a failure what was seen, and how to see it again"""
+    _results.append(good)
+    print(f"{'ok' if good else 'not ok'} {len(_results)} {name}")
+    for note in filter(None, notes):
+        print("\n".join(f"# {ln}" for ln in str(note).strip("\n").splitlines()))
+    if not good:
+        print(f"# reproduce: {reproduce or os.path.relpath(sys.argv[0], TOP)}")
+    sys.stdout.flush()
+
+
+def results():
+    """The end of a check: the plan comes last, so a check that dies on the way has none."""
+    print(f"1..{len(_results)}", flush=True)
+    return 0 if _results and all(_results) else 1
+
+
+def main(func):
+    """Run a command's main function; turn what the user can do something about into a sentence."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(func(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("interrupted; the next call goes on from here")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            die(f"no space left on the disk of {e.filename or CACHE}; make room (`make clean` "
+                "removes build/) and call again")
+        if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            die(f"cannot write {e.filename}: {e.strerror}; is it owned by another user?")
+        raise
