@@ -26,12 +26,19 @@ def obj(name, arch):
 
 
 def make(name, arch, *args, what):
-    """make in a tree; return all that it printed. Says every 20 s how far it is."""
-    need("make", "ccache", CROSS[arch] + "gcc")
+    """make in a tree; return all that it printed. Says every 20 s how far it is. An arch that begins
+    with clang- is built with LLVM's tools."""
+    target = arch.removeprefix("clang-")
+    if target == arch:
+        tools = [f"CROSS_COMPILE={CROSS[arch]}", f"CC=ccache {CROSS[arch]}gcc", "HOSTCC=ccache gcc"]
+        need("make", "ccache", CROSS[arch] + "gcc")
+    else:
+        tools = ["LLVM=1", "CC=ccache clang", "HOSTCC=ccache clang"]
+        need("make", "ccache", "clang", "ld.lld", "llvm-ar")
     start = last = time.monotonic()
     # LOCALVERSION= keeps the git state of the tree out of the version.
-    argv = ["make", "-C", tree_path(name), f"O=.obj-{arch}", f"ARCH={arch}", f"CROSS_COMPILE={CROSS[arch]}",
-            f"CC=ccache {CROSS[arch]}gcc", "HOSTCC=ccache gcc", "LOCALVERSION=", f"-j{JOBS}", *args]
+    argv = ["make", "-C", tree_path(name), f"O=.obj-{arch}", f"ARCH={target}", *tools, "LOCALVERSION=", f"-j{JOBS}",
+            *args]
     text, count = [], 0
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "LINUX", "V")}
     proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
