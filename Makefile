@@ -11,6 +11,7 @@ help:
 #? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
 #? make check       all checks; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
 #? make check-all   those and the objects of four more architectures at every patch
+#? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
 #?
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
 #? make compose     the series as branch contract/6.1 of build/linux.git
@@ -36,6 +37,8 @@ check-all:
 	@lab/setup check-all && exec lab/check --all $(ONLY)
 compose:
 	$(lab)/compose
+matrix:
+	$(lab)/matrix
 tree:
 	$(lab)/compose tree
 refresh:
@@ -49,4 +52,4 @@ clean:
 distclean:
 	@lab/clean all
 
-.PHONY: help run check check-all compose tree refresh export setup clean distclean
+.PHONY: help run check check-all matrix compose tree refresh export setup clean distclean
