@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Calling the kernel's own make: configuration, ccache, progress, errors.
 
-Objects are in .obj-ARCH inside the tree: then kbuild sees the source as `..`, no path of this clone
+Objects are in .obj-ARCH (or .obj-VARIANT-ARCH) inside the tree: then kbuild sees the source as `..`, no path of this clone
 is on a command line, and ccache can use an object for the other tree and for the next clone."""
 
 import errno
@@ -26,12 +26,12 @@ def obj(name, arch):
 
 
 def make(name, arch, *args, what):
-    """make in a tree; return all that it printed. Says every 20 s how far it is. An arch that begins
-    with clang- is built with LLVM's tools."""
-    target = arch.removeprefix("clang-")
-    if target == arch:
-        tools = [f"CROSS_COMPILE={CROSS[arch]}", f"CC=ccache {CROSS[arch]}gcc", "HOSTCC=ccache gcc"]
-        need("make", "ccache", CROSS[arch] + "gcc")
+    """make in a tree; return all that it printed. Says every 20 s how far it is. What stands before a
+    dash in arch keeps one configuration's objects apart from another's; clang- means LLVM's tools."""
+    variant, _, target = arch.rpartition("-")
+    if variant != "clang":
+        tools = [f"CROSS_COMPILE={CROSS[target]}", f"CC=ccache {CROSS[target]}gcc", "HOSTCC=ccache gcc"]
+        need("make", "ccache", CROSS[target] + "gcc")
     else:
         tools = ["LLVM=1", "CC=ccache clang", "HOSTCC=ccache clang"]
         need("make", "ccache", "clang", "ld.lld", "llvm-ar")
