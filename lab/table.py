@@ -160,6 +160,11 @@ def row_faults(row, known):
     return res
 
 
+def kunit_cases(row):
+    """The tests that a row's evidence names: "kunit suite.test: case; ..." """
+    return [c.strip() for c in row["Evidence"].split(None, 1)[1].split("; ")] if " " in row["Evidence"] else []
+
+
 def violated(row, field):
     return not row.get(field, "").startswith("none")
 
