@@ -161,8 +161,9 @@ def row_faults(row, known):
 
 
 def kunit_cases(row):
-    """The tests that a row's evidence names: "kunit suite.test: case; ..." """
-    return [c.strip() for c in row["Evidence"].split(None, 1)[1].split("; ")] if " " in row["Evidence"] else []
+    """The tests that a row's evidence names: "kunit suite.test: case; suite.test -- what it rests on".
+    Without a case all cases of the test are meant."""
+    return [c.strip() for c in row["Evidence"].partition(" -- ")[0].partition(" ")[2].split(";") if c.strip()]
 
 
 def violated(row, field):

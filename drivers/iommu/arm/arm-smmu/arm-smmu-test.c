@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of arm-smmu.c and its implementations, see attach-test.h
+ *
+ * One device with two streams, a GPU, and a device of another SMMU.
+ */
+#define pr_fmt(fmt) "arm-smmu: " fmt
+
+#include <linux/acpi.h>
+#include <linux/acpi_iort.h>
+#include <linux/adreno-smmu-priv.h>
+#include <linux/delay.h>
+#include <linux/fsl/mc.h>
+#include <linux/iopoll.h>
+#include <linux/of_address.h>
+#include <linux/of_device.h>
+#include <linux/pci.h>
+#include <linux/qcom_scm.h>
+#include <soc/tegra/mc.h>
+
+#include "../../attach-test.h"
+#include "arm-smmu.h"
+#include "arm-smmu-qcom.h"
+
+/* The firmware, its help with a TLB that hangs, and no time to wait for that */
+#define qcom_scm_is_available()			true
+#define qcom_scm_qsmmu500_wait_safe_toggle(on) \
+	FAIL_OR("qcom_scm_qsmmu500_wait_safe_toggle", 0)
+#define qcom_smmu_tlb_sync_debug(smmu)		(attach_test.prints++)
+#define qcom_smmu_impl_data(smmu)		NULL
+#undef udelay
+#define udelay(us)				((void)(us))
+/* Loads the driver, and only that */
+#undef MODULE_ALIAS
+#define MODULE_ALIAS(alias)
+
+static void arm_smmu_unlock(struct mutex *lock);
+#define mutex_unlock(lock)	arm_smmu_unlock(lock)
+
+#include "arm-smmu-impl.c"
+#include "arm-smmu-nvidia.c"
+#include "arm-smmu-qcom.c"
+#include "arm-smmu.c"
+
+#undef mutex_unlock
+
+#define TEST_BANKS	4
+#define TEST_STREAMS	4
+#define TEST_FORMATS	(ARM_SMMU_FEAT_FMT_AARCH64_4K | ARM_SMMU_FEAT_FMT_AARCH32_L)
+
+/* Two pages of global registers, one for each bank */
+static u32 smmu_regs[2][2 + TEST_BANKS][SZ_4K / 4];
+static union {
+	struct arm_smmu_device smmu;
+	struct qcom_smmu qcom;
+	struct nvidia_smmu nvidia;
+} smmus[2];
+static struct arm_smmu_cb smmu_cbs[2][TEST_BANKS];
+static struct arm_smmu_s2cr smmu_s2crs[2][TEST_STREAMS];
+static unsigned int smmu_irqs[TEST_BANKS];
+static DECLARE_BITMAP(smmu_map, ARM_SMMU_MAX_CBS);
+/* Streams 1 and 2; 0, which is the GPU's; and 0 of the other SMMU */
+static struct device *smmu_devs[3];
+static struct arm_smmu_master_cfg *smmu_cfg;
+static struct adreno_smmu_priv smmu_adreno;
+static struct arm_smmu_domain *smmu_watched;
+static bool smmu_unpublished;
+static struct attach_driver smmu;
+
+/* Who has the mutex next must find a page table in a domain with an SMMU. */
+static void arm_smmu_unlock(struct mutex *lock)
+{
+	if (smmu_watched && lock == &smmu_watched->init_mutex)
+		smmu_unpublished |= smmu_watched->smmu && !smmu_watched->pgtbl_ops;
+	mutex_unlock(lock);
+}
+
+/* The page table of a stream, 0 if it is not translated */
+static u64 smmu_table(int sid)
+{
+	u32 s2cr = smmu_regs[0][0][ARM_SMMU_GR0_S2CR(sid) / 4];
+	u32 *bank = smmu_regs[0][2 + FIELD_GET(ARM_SMMU_S2CR_CBNDX, s2cr) % TEST_BANKS];
+
+	if (smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] & ARM_SMMU_sCR0_CLIENTPD ||
+	    FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr) != S2CR_TYPE_TRANS ||
+	    !(bank[ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M))
+		return 0;
+	return *(u64 *)&bank[ARM_SMMU_CB_TTBR0 / 4] & ~ARM_SMMU_TTBRn_ASID;
+}
+
+static u64 smmu_seen(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ_MSG(test, smmu_table(1), smmu_table(2), "neither here nor there");
+	return smmu_table(1);
+}
+
+static int smmu_suspend(struct device *dev)
+{
+	int ret = arm_smmu_runtime_suspend(dev);
+
+	return FAIL_OR("suspend", ret);
+}
+
+static void smmu_no_fwspec(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_fwspec_get(smmu.dev)->ops = NULL;
+}
+
+static void smmu_fwspec_again(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_fwspec_get(smmu.dev)->ops = &arm_smmu_ops;
+}
+
+static void smmu_unprobe(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu_cfg = dev_iommu_priv_get(smmu.dev);
+	dev_iommu_priv_set(smmu.dev, NULL);
+}
+
+static void smmu_probe_again(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_priv_set(smmu.dev, smmu_cfg);
+}
+
+static void smmu_attach_other(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), 0);
+}
+
+static void smmu_no_format(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.features &= ~TEST_FORMATS;
+}
+
+static void smmu_formats(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.features |= TEST_FORMATS;
+}
+
+static void smmu_no_bank(struct kunit *test, struct iommu_domain *domain)
+{
+	bitmap_copy(smmu_map, smmus[0].smmu.context_map, TEST_BANKS);
+	bitmap_fill(smmus[0].smmu.context_map, TEST_BANKS);
+}
+
+static void smmu_banks(struct kunit *test, struct iommu_domain *domain)
+{
+	bitmap_copy(smmus[0].smmu.context_map, smmu_map, TEST_BANKS);
+}
+
+/* Bank 0 is free, but for the GPU only. */
+static void smmu_adreno_bank(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_no_bank(test, domain);
+	clear_bit(0, smmus[0].smmu.context_map);
+}
+
+/* In the cases from here on it is the resume that lets clients in. */
+static void smmu_sdm845(struct kunit *test, struct iommu_domain *domain)
+{
+	static const struct arm_smmu_impl sdm845 = { .reset = qcom_sdm845_smmu500_reset };
+
+	smmus[0].smmu.impl = &sdm845;
+	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
+}
+
+static void smmu_hang(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
+	smmu_regs[0][0][ARM_SMMU_GR0_sTLBGSTATUS / 4] = ARM_SMMU_sTLBGSTATUS_GSACTIVE;
+}
+
+static void smmu_hang_qcom(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &qcom_smmu_impl;
+	smmu_hang(test, domain);
+}
+
+/* Its second instance hangs. */
+static void smmu_hang_nvidia(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &nvidia_smmu_impl;
+	smmus[0].nvidia.num_instances = 2;
+	smmus[0].nvidia.bases[0] = (void __iomem *)smmu_regs[0];
+	smmus[0].nvidia.bases[1] = (void __iomem *)smmu_regs[1];
+	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
+	smmu_regs[1][0][ARM_SMMU_GR0_sTLBGSTATUS / 4] = ARM_SMMU_sTLBGSTATUS_GSACTIVE;
+}
+
+static const struct attach_case smmu_cases[] = {
+	{ .name = "arm_smmu_attach_dev: no fwspec of this driver",
+	  .setup = smmu_no_fwspec, .undo = smmu_fwspec_again, .first = true,
+	  .expect = -ENODEV },
+	{ .name = "arm_smmu_attach_dev: the device is not probed yet",
+	  .setup = smmu_unprobe, .undo = smmu_probe_again, .first = true, .expect = -ENODEV },
+	{ .name = "arm_smmu_attach_dev: the SMMU does not resume",
+	  .call = "pm_runtime_resume_and_get", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "arm_smmu_attach_dev: the domain belongs to another SMMU",
+	  .setup = smmu_attach_other, .expect = -EINVAL },
+	{ .name = "arm_smmu_init_domain_context: no context format",
+	  .setup = smmu_no_format, .undo = smmu_formats, .expect = -ENODEV },
+	{ .name = "arm_smmu_init_domain_context: no context bank",
+	  .setup = smmu_no_bank, .undo = smmu_banks, .expect = -ENOSPC },
+	{ .name = "qcom_adreno_smmu_alloc_context_bank: only the GPU's",
+	  .setup = smmu_adreno_bank, .undo = smmu_banks, .expect = -ENOSPC },
+	{ .name = "arm_smmu_init_domain_context: no page table",
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "arm_smmu_init_domain_context: no context interrupt",
+	  .call = "devm_request_irq", .ret = -EBUSY },
+	{ .name = "arm_smmu_rpm_put: the idle request fails",
+	  .call = "suspend", .ret = -EBUSY },
+	{ .name = "arm_smmu_runtime_resume: EIO of a clock",
+	  .call = "clk_bulk_enable", .ret = -EIO, .expect = -EIO },
+	{ .name = "arm_smmu_runtime_resume: EINVAL of a clock",
+	  .call = "clk_bulk_enable", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "arm_smmu_device_reset: qcom_sdm845_smmu500_reset fails",
+	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL, .setup = smmu_sdm845 },
+	{ .name = "arm_smmu_attach_dev: success" },
+};
+
+KUNIT_ARRAY_PARAM(smmu, smmu_cases, attach_case_desc);
+
+static void smmu_attach(struct kunit *test)
+{
+	attach_check(test, &smmu, test->param_value);
+}
+
+/* A hang of the TLB at resume is told, and no more. */
+static const struct attach_case smmu_hang_cases[] = {
+	{ .name = "__arm_smmu_tlb_sync: times out", .setup = smmu_hang },
+	{ .name = "qcom_smmu_tlb_sync: times out", .setup = smmu_hang_qcom },
+	{ .name = "nvidia_smmu_tlb_sync: times out", .setup = smmu_hang_nvidia },
+	{ .name = "qcom_sdm845_smmu500_reset: the firmware refuses",
+	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL, .setup = smmu_sdm845 },
+};
+
+KUNIT_ARRAY_PARAM(smmu_hang, smmu_hang_cases, attach_case_desc);
+
+static void smmu_told(struct kunit *test)
+{
+	const struct attach_case *c = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	c->setup(test, domain);
+	attach_test.prints = 0;
+	attach_test_inject(c->call, 1, c->ret);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_NE(test, attach_test.prints, 0);
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+/*
+ * A domain that failed at an SMMU with stage 2 only is like new for another
+ * one, where it gets stage 1.
+ */
+static const struct attach_case smmu_reset_cases[] = {
+	{ .name = "arm_smmu_init_domain_context: reset without a format",
+	  .setup = smmu_no_format, .expect = -ENODEV },
+	{ .name = "arm_smmu_init_domain_context: reset without a bank",
+	  .setup = smmu_no_bank, .expect = -ENOSPC },
+	{ .name = "arm_smmu_init_domain_context: reset without a table",
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+};
+
+KUNIT_ARRAY_PARAM(smmu_reset, smmu_reset_cases, attach_case_desc);
+
+static void smmu_reset(struct kunit *test)
+{
+	const struct attach_case *c = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	smmus[0].smmu.features &= ~ARM_SMMU_FEAT_TRANS_S1;
+	if (c->setup)
+		c->setup(test, domain);
+	attach_test_inject(c->call, 1, 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), c->expect);
+	attach_test.call = NULL;
+	/* There is no SMMU to flush */
+	KUNIT_EXPECT_TRUE(test, !to_smmu_domain(domain)->flush_ops);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_CBAR_TYPE,
+					smmu_regs[1][1][ARM_SMMU_GR1_CBAR(0) / 4]),
+			CBAR_TYPE_S1_TRANS_S2_BYPASS);
+	domain->ops->free(domain);
+}
+
+/* Nor does it bring a format to an SMMU that has none. */
+static void smmu_reset_format(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	smmu_no_bank(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), -ENOSPC);
+	smmus[1].smmu.features &= ~TEST_FORMATS;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), -ENODEV);
+	domain->ops->free(domain);
+}
+
+/* A device that has the domain, also where the SMMU would not resume */
+static void smmu_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	attach_test_inject("pm_runtime_resume_and_get", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+/* Out of a domain and into the next one that has its bank */
+static void smmu_detach(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &smmu);
+	struct iommu_domain *domain;
+
+	KUNIT_ASSERT_NOT_NULL(test, old->ops->detach_dev);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, smmu.dev), 0);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	old->ops->detach_dev(old, smmu.dev);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	/* The next resume ends it at last. */
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
+	old->ops->free(old);
+	domain = attach_test_alloc(test, &smmu);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	domain->ops->detach_dev(domain, smmu.dev);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+static void smmu_publish(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	smmu_watched = to_smmu_domain(domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	smmu_watched = NULL;
+	KUNIT_EXPECT_FALSE(test, smmu_unpublished);
+	domain->ops->free(domain);
+}
+
+/* There is one bank for the GPU, and its driver hears of the domain in it. */
+static void smmu_gpu(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct iommu_domain *other = attach_test_alloc(test, &smmu);
+
+	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	attach_test_inject("alloc_io_pgtable_ops", 1, 0);
+	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, smmu_devs[1]), -ENOMEM);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[1]), 0);
+	KUNIT_EXPECT_PTR_EQ(test, smmu_adreno.cookie,
+			    (const void *)to_smmu_domain(domain));
+	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, smmu_devs[1]), -ENOSPC);
+	KUNIT_EXPECT_PTR_EQ(test, smmu_adreno.cookie,
+			    (const void *)to_smmu_domain(domain));
+	other->ops->free(other);
+	domain->ops->free(domain);
+}
+
+static int smmu_init(struct kunit *test)
+{
+	static u32 streams[] = { 1, 2, 0 };
+	int i, j;
+
+	memset(smmu_regs, 0, sizeof(smmu_regs));
+	memset(smmus, 0, sizeof(smmus));
+	memset(smmu_cbs, 0, sizeof(smmu_cbs));
+	memset(attach_test.held, 0, sizeof(attach_test.held));
+	smmu_unpublished = false;
+	for (i = 0; i < 2; i++) {
+		struct arm_smmu_device *s = &smmus[i].smmu;
+
+		*s = (struct arm_smmu_device) {
+			.dev = attach_test_device(test, "arm-smmu"),
+			.base = (void __iomem *)smmu_regs[i],
+			.numpage = 2,
+			.pgshift = 12,
+			.version = ARM_SMMU_V2,
+			.features = ARM_SMMU_FEAT_COHERENT_WALK | ARM_SMMU_FEAT_TRANS_S1 |
+				    ARM_SMMU_FEAT_TRANS_S2 | TEST_FORMATS,
+			.num_context_banks = TEST_BANKS,
+			.cbs = smmu_cbs[i],
+			.num_mapping_groups = TEST_STREAMS,
+			.s2crs = smmu_s2crs[i],
+			.va_size = 48, .ipa_size = 40, .pa_size = 40,
+			.pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G,
+			.num_context_irqs = TEST_BANKS,
+			.irqs = smmu_irqs,
+		};
+		mutex_init(&s->stream_map_mutex);
+		spin_lock_init(&s->global_sync_lock);
+		for (j = 0; j < TEST_STREAMS; j++)
+			s->s2crs[j] = s2cr_init_val;
+		dev_set_drvdata(s->dev, s);
+		arm_smmu_device_reset(s);
+	}
+	for (i = 0; i < 3; i++) {
+		struct device *dev = attach_test_device(test, "smmu-client");
+		struct arm_smmu_master_cfg *cfg;
+
+		cfg = kunit_kzalloc(test, struct_size(cfg, smendx, 2), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, cfg);
+		cfg->smmu = &smmus[i / 2].smmu;
+		cfg->smendx[0] = INVALID_SMENDX;
+		cfg->smendx[1] = INVALID_SMENDX;
+		dev_iommu_priv_set(dev, cfg);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &arm_smmu_ops), 0);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, i ? streams + 2 : streams,
+							   i ? 1 : 2), 0);
+		KUNIT_ASSERT_EQ(test, arm_smmu_master_alloc_smes(dev), 0);
+		smmu_devs[i] = dev;
+	}
+	dev_set_drvdata(smmu_devs[1], &smmu_adreno);
+	attach_test.resume = arm_smmu_runtime_resume;
+	attach_test.suspend = smmu_suspend;
+	smmu.ops = &arm_smmu_ops;
+	smmu.seen = smmu_seen;
+	smmu.dev = smmu_devs[0];
+	return 0;
+}
+
+static void smmu_exit(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		iommu_fwspec_free(smmu_devs[i]);
+		attach_test_remove(smmu_devs[i]);
+	}
+	for (i = 0; i < 2; i++)
+		attach_test_remove(smmus[i].smmu.dev);
+}
+
+static struct kunit_case smmu_kunit[] = {
+	KUNIT_CASE_PARAM(smmu_attach, smmu_gen_params),
+	KUNIT_CASE_PARAM(smmu_told, smmu_hang_gen_params),
+	KUNIT_CASE_PARAM(smmu_reset, smmu_reset_gen_params),
+	KUNIT_CASE(smmu_reset_format),
+	KUNIT_CASE(smmu_again),
+	KUNIT_CASE(smmu_publish),
+	KUNIT_CASE(smmu_gpu),
+	KUNIT_CASE(smmu_detach),
+	{}
+};
+
+static struct kunit_suite smmu_suite = {
+	.name = "arm-smmu", .init = smmu_init, .exit = smmu_exit, .test_cases = smmu_kunit,
+};
+
+kunit_test_suite(smmu_suite);

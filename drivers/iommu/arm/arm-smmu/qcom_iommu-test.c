@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of qcom_iommu.c, see attach-test.h
+ *
+ * One device with two context banks, another one with a third, and a device
+ * of another IOMMU.
+ */
+#include <linux/clk.h>
+#include <linux/delay.h>
+#include <linux/iopoll.h>
+#include <linux/of_address.h>
+#include <linux/of_device.h>
+#include <linux/qcom_scm.h>
+
+#include "../../attach-test.h"
+
+/* The firmware, the clocks, and a TLB that needs no time */
+#define qcom_scm_restore_sec_cfg(id, spare)	FAIL_OR("qcom_scm_restore_sec_cfg", 0)
+#define clk_bulk_prepare_enable(n, c) \
+	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(c), 0))
+#define clk_bulk_disable_unprepare(n, c)	({ (void)(c); attach_test.held[CLK]--; })
+#undef readl_poll_timeout
+#define readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) \
+	((val) = readl(addr), (cond) ? 0 : -ETIMEDOUT)
+
+static void qcom_unlock(struct mutex *lock);
+#define mutex_unlock(lock)	qcom_unlock(lock)
+
+#include "qcom_iommu.c"
+
+#undef mutex_unlock
+
+static u32 qcom_regs[4][SZ_4K / 4];
+static struct qcom_iommu_ctx qcom_ctxs[4];
+static struct qcom_iommu_dev *qcom_iommus[2];
+/* In banks 0 and 1, in 2, and in 3, which is that of the other IOMMU */
+static struct device *qcom_devs[3];
+static bool qcom_unpublished;
+static struct attach_driver qcom;
+
+/* Who has the mutex next must find a page table in a domain with an IOMMU. */
+static void qcom_unlock(struct mutex *lock)
+{
+	struct qcom_iommu_domain *d = container_of(lock, struct qcom_iommu_domain, init_mutex);
+
+	qcom_unpublished |= d->iommu && !d->pgtbl_ops;
+	mutex_unlock(lock);
+}
+
+/* The page table of a bank, 0 if it is off */
+static u64 qcom_table(int i)
+{
+	if (!(qcom_regs[i][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M))
+		return 0;
+	return *(u64 *)&qcom_regs[i][ARM_SMMU_CB_TTBR0 / 4] & ~ARM_SMMU_TTBRn_ASID;
+}
+
+static u64 qcom_seen(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ_MSG(test, qcom_table(0), qcom_table(1), "neither here nor there");
+	return qcom_table(0);
+}
+
+static int qcom_suspend(struct device *dev)
+{
+	int ret = qcom_iommu_suspend(dev);
+
+	return FAIL_OR("suspend", ret);
+}
+
+static void qcom_no_iommu(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_fwspec_get(qcom.dev)->ops = NULL;
+}
+
+static void qcom_iommu_again(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_fwspec_get(qcom.dev)->ops = &qcom_iommu_ops;
+}
+
+/* As before the first attach */
+static void qcom_insecure(struct kunit *test, struct iommu_domain *domain)
+{
+	qcom_ctxs[0].secure_init = false;
+	qcom_ctxs[1].secure_init = false;
+}
+
+static void qcom_attach_bank(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[1]), 0);
+}
+
+static void qcom_detach_bank(struct kunit *test, struct iommu_domain *domain)
+{
+	domain->ops->detach_dev(domain, qcom_devs[1]);
+}
+
+static void qcom_attach_other(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[2]), 0);
+}
+
+static void qcom_detach_other(struct kunit *test, struct iommu_domain *domain)
+{
+	domain->ops->detach_dev(domain, qcom_devs[2]);
+}
+
+static void qcom_hang(struct kunit *test, struct iommu_domain *domain)
+{
+	qcom_regs[0][ARM_SMMU_CB_TLBSTATUS / 4] = 1;
+}
+
+static void qcom_unhang(struct kunit *test, struct iommu_domain *domain)
+{
+	qcom_regs[0][ARM_SMMU_CB_TLBSTATUS / 4] = 0;
+}
+
+static const struct attach_case qcom_cases[] = {
+	{ .name = "qcom_iommu_attach_dev: the device has no qcom IOMMU",
+	  .setup = qcom_no_iommu, .undo = qcom_iommu_again, .first = true, .expect = -ENODEV },
+	{ .name = "qcom_iommu_attach_dev: the IOMMU does not resume",
+	  .call = "clk_bulk_prepare_enable", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "qcom_iommu_attach_dev: the domain belongs to another IOMMU",
+	  .setup = qcom_attach_other, .undo = qcom_detach_other, .expect = -EINVAL },
+	{ .name = "qcom_iommu_attach_dev: the domain of another device",
+	  .setup = qcom_attach_bank, .undo = qcom_detach_bank, .expect = -EINVAL },
+	{ .name = "qcom_iommu_attach_dev: the IOMMU cannot be suspended",
+	  .call = "suspend", .ret = -EBUSY },
+	{ .name = "qcom_iommu_init_domain: no page table",
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "qcom_iommu_init_domain: EINVAL of the secure init",
+	  .call = "qcom_scm_restore_sec_cfg", .ret = -EINVAL, .setup = qcom_insecure,
+	  .expect = -ENODEV },
+	{ .name = "qcom_iommu_init_domain: EIO for the second bank",
+	  .call = "qcom_scm_restore_sec_cfg", .nth = 2, .ret = -EIO, .setup = qcom_insecure,
+	  .expect = -EIO },
+	{ .name = "qcom_iommu_resume: a clock cannot be enabled",
+	  .call = "clk_bulk_prepare_enable", .ret = -EIO, .expect = -EIO },
+	{ .name = "qcom_iommu_tlb_sync: the TLB sync times out",
+	  .setup = qcom_hang, .undo = qcom_unhang, .first = true },
+	{ .name = "qcom_iommu_attach_dev: success" },
+};
+
+/* Apart, since an older driver does not survive it */
+static const struct attach_case qcom_last_cases[] = {
+	{ .name = "qcom_iommu_attach_dev: a code of the firmware",
+	  .call = "qcom_scm_restore_sec_cfg", .ret = 1, .setup = qcom_insecure,
+	  .expect = -ENODEV },
+};
+
+KUNIT_ARRAY_PARAM(qcom, qcom_cases, attach_case_desc);
+KUNIT_ARRAY_PARAM(qcom_last, qcom_last_cases, attach_case_desc);
+
+static void qcom_attach(struct kunit *test)
+{
+	attach_check(test, &qcom, test->param_value);
+}
+
+/* A device that has the domain, also where the IOMMU would not resume */
+static void qcom_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
+	domain->ops->detach_dev(domain, qcom.dev);
+	domain->ops->free(domain);
+}
+
+/* Back to a domain, as the core does, and the TLB forgets the other one. */
+static void qcom_return(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &qcom);
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	u64 seen;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	seen = qcom_seen(test);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), seen);
+	for (i = 0; i < 2; i++)
+		qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4],
+				qcom_ctxs[i].asid);
+	old->ops->detach_dev(old, qcom.dev);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* Which is the same for the first attach of a domain */
+static void qcom_flush(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &qcom);
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_EXPECT_EQ(test, qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4], qcom_ctxs[0].asid);
+	domain->ops->detach_dev(domain, qcom.dev);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+static void qcom_publish(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_EXPECT_FALSE(test, qcom_unpublished);
+	domain->ops->detach_dev(domain, qcom.dev);
+	domain->ops->free(domain);
+}
+
+static int qcom_init(struct kunit *test)
+{
+	static u32 banks[] = { 0, 1, 2, 3 };
+	int i;
+
+	memset(qcom_regs, 0, sizeof(qcom_regs));
+	memset(attach_test.held, 0, sizeof(attach_test.held));
+	qcom_unpublished = false;
+	for (i = 0; i < 2; i++) {
+		struct qcom_iommu_dev *iommu;
+
+		iommu = kunit_kzalloc(test, struct_size(iommu, ctxs, 4), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, iommu);
+		iommu->dev = attach_test_device(test, "qcom-iommu");
+		dev_set_drvdata(iommu->dev, iommu);
+		/* The tables may be anywhere. */
+		KUNIT_ASSERT_EQ(test, dma_set_mask(iommu->dev, DMA_BIT_MASK(64)), 0);
+		qcom_iommus[i] = iommu;
+	}
+	for (i = 0; i < 4; i++) {
+		/* Not the index, as in a device tree, but never 0, as all registers are */
+		qcom_ctxs[i] = (struct qcom_iommu_ctx) {
+			.dev = qcom_iommus[i / 3]->dev, .asid = i + 1,
+			.base = (void __iomem *)qcom_regs[i],
+		};
+		qcom_iommus[i / 3]->ctxs[i] = &qcom_ctxs[i];
+	}
+	for (i = 0; i < 3; i++) {
+		struct device *dev = attach_test_device(test, "qcom-client");
+
+		qcom_devs[i] = dev;
+		dev_iommu_priv_set(dev, qcom_iommus[i / 2]);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &qcom_iommu_ops), 0);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, banks + i + !!i,
+							   i ? 1 : 2), 0);
+	}
+	attach_test.resume = qcom_iommu_resume;
+	attach_test.suspend = qcom_suspend;
+	qcom.ops = &qcom_iommu_ops;
+	qcom.seen = qcom_seen;
+	qcom.dev = qcom_devs[0];
+	return 0;
+}
+
+static void qcom_exit(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		iommu_fwspec_free(qcom_devs[i]);
+		attach_test_remove(qcom_devs[i]);
+	}
+	for (i = 0; i < 2; i++)
+		attach_test_remove(qcom_iommus[i]->dev);
+}
+
+static struct kunit_case qcom_kunit[] = {
+	KUNIT_CASE_PARAM(qcom_attach, qcom_gen_params),
+	KUNIT_CASE(qcom_again),
+	KUNIT_CASE(qcom_return),
+	KUNIT_CASE(qcom_flush),
+	KUNIT_CASE(qcom_publish),
+	KUNIT_CASE_PARAM(qcom_attach, qcom_last_gen_params),
+	{}
+};
+
+static struct kunit_suite qcom_suite = {
+	.name = "qcom-iommu", .init = qcom_init, .exit = qcom_exit, .test_cases = qcom_kunit,
+};
+
+kunit_test_suite(qcom_suite);
+
+MODULE_LICENSE("GPL");

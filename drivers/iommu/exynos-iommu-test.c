@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of exynos-iommu.c, see attach-test.h
+ *
+ * One device with two SYSMMUs and another one with a third.
+ */
+#include <linux/kmemleak.h>
+#include <linux/of.h>
+
+#include "attach-test.h"
+
+/* What runtime PM says is set by the cases, and a resume ends when waited for. */
+#undef pm_runtime_active
+#undef pm_runtime_put
+#define pm_runtime_active(d)	((d)->power.runtime_status == RPM_ACTIVE)
+#define pm_runtime_barrier(d)	((d)->power.runtime_status = RPM_ACTIVE)
+#define pm_runtime_get_noresume(d) ({ (void)(d); attach_test.held[PM]++; })
+#define pm_runtime_put(d) ({							\
+	(void)(d);								\
+	attach_test.held[PM]--;							\
+	FAIL_OR("pm_runtime_put", 0); })
+
+/* Not exported, and of no use: no case releases the device. */
+#define iommu_group_default_domain(group)	((void)(group), NULL)
+
+/* This is to fail one case, not the whole machine. */
+#undef BUG_ON
+#define BUG_ON(cond)	KUNIT_EXPECT_FALSE(current->kunit_test, cond)
+
+#include "exynos-iommu.c"
+
+static u32 exynos_regs[3][0x40];
+static struct sysmmu_drvdata exynos_sysmmu[3];
+static struct exynos_iommu_owner exynos_owner[2];
+static struct device *exynos_other;
+static struct attach_driver exynos;
+
+/* The page table, 0 if the SYSMMU is off */
+static u64 exynos_table(int i)
+{
+	return exynos_regs[i][REG_MMU_CTRL / 4] == CTRL_ENABLE ?
+	       exynos_regs[i][sysmmu_v1_variant.pt_base / 4] : 0;
+}
+
+static u64 exynos_seen(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ_MSG(test, exynos_table(0), exynos_table(1), "neither here nor there");
+	return exynos_table(0);
+}
+
+static void exynos_no_sysmmu(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_priv_set(exynos.dev, NULL);
+}
+
+static void exynos_sysmmu_again(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_priv_set(exynos.dev, &exynos_owner[0]);
+}
+
+static const struct attach_case exynos_cases[] = {
+	{ .name = "exynos_iommu_attach_device: the device has no SYSMMU",
+	  .setup = exynos_no_sysmmu, .undo = exynos_sysmmu_again, .first = true,
+	  .expect = -ENODEV },
+	{ .name = "__sysmmu_enable_clocks: clk_master, first domain",
+	  .call = "clk_prepare_enable", .nth = 1, .ret = -EIO, .first = true, .expect = -EIO },
+	{ .name = "__sysmmu_enable_clocks: clk, first domain",
+	  .call = "clk_prepare_enable", .nth = 2, .ret = -EIO, .first = true, .expect = -EIO },
+	{ .name = "__sysmmu_enable_clocks: pclk, first domain",
+	  .call = "clk_prepare_enable", .nth = 3, .ret = -EIO, .first = true, .expect = -EIO },
+	{ .name = "__sysmmu_enable_clocks: aclk, first domain",
+	  .call = "clk_prepare_enable", .nth = 4, .ret = -EIO, .first = true, .expect = -EIO },
+	{ .name = "exynos_iommu_attach_device: the second SYSMMU, first domain",
+	  .call = "clk_prepare_enable", .nth = 5, .ret = -EINVAL, .first = true,
+	  .expect = -ENODEV },
+	{ .name = "__sysmmu_enable_clocks: clk_master", .call = "clk_prepare_enable",
+	  .nth = 1, .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "__sysmmu_enable_clocks: clk", .call = "clk_prepare_enable",
+	  .nth = 2, .ret = -EIO, .expect = -EIO },
+	{ .name = "__sysmmu_enable_clocks: pclk", .call = "clk_prepare_enable",
+	  .nth = 3, .ret = -EIO, .expect = -EIO },
+	{ .name = "__sysmmu_enable_clocks: aclk", .call = "clk_prepare_enable",
+	  .nth = 4, .ret = -EIO, .expect = -EIO },
+	{ .name = "exynos_iommu_attach_device: a clock of the second SYSMMU",
+	  .call = "clk_prepare_enable", .nth = 8, .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "exynos_iommu_detach_device: the idle request fails",
+	  .call = "pm_runtime_put", .nth = 1, .ret = -EIO },
+	{ .name = "exynos_iommu_attach_device: the idle request fails",
+	  .call = "pm_runtime_put", .nth = 4, .ret = -EIO },
+	{ .name = "exynos_iommu_attach_device: success" },
+};
+
+KUNIT_ARRAY_PARAM(exynos, exynos_cases, attach_case_desc);
+
+static void exynos_attach(struct kunit *test)
+{
+	attach_check(test, &exynos, test->param_value);
+}
+
+/* Exynos DRM does so, with DMA under way: nothing is to be switched off. */
+static void exynos_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	exynos_regs[1][REG_MMU_CFG / 4] = 0x1234;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	KUNIT_EXPECT_EQ(test, exynos_regs[1][REG_MMU_CFG / 4], 0x1234);
+	domain->ops->detach_dev(domain, exynos.dev);
+	domain->ops->free(domain);
+}
+
+/* The callback of a resume has seen no domain, and the resume is not over yet. */
+static void exynos_resuming(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+
+	exynos_sysmmu[1].sysmmu->power.runtime_status = RPM_RESUMING;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	KUNIT_EXPECT_NE(test, exynos_seen(test), 0);
+	domain->ops->detach_dev(domain, exynos.dev);
+	domain->ops->free(domain);
+}
+
+/* The callback of a suspend, which will find no domain, is yet to come. */
+static void exynos_suspending(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	exynos_sysmmu[1].sysmmu->power.runtime_status = RPM_SUSPENDING;
+	domain->ops->detach_dev(domain, exynos.dev);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_suspend(exynos_sysmmu[1].sysmmu), 0);
+	KUNIT_EXPECT_EQ(test, exynos_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	domain->ops->free(domain);
+}
+
+static void exynos_resume_clocks(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	struct device *sysmmu = exynos_sysmmu[0].sysmmu;
+	int held;
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	seen = exynos_seen(test);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_suspend(sysmmu), 0);
+	held = attach_test.held[CLK];
+	attach_test_inject("clk_prepare_enable", 4, -EIO);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), -EIO);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], held);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
+	KUNIT_EXPECT_EQ(test, exynos_seen(test), seen);
+	domain->ops->detach_dev(domain, exynos.dev);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	domain->ops->free(domain);
+}
+
+/* It is enabled and prepared already: an error of its driver stops nothing. */
+static void exynos_disable_clock(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &exynos);
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, exynos.dev), 0);
+	seen = exynos_seen(test);
+	attach_test_inject("clk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_NE(test, exynos_seen(test), seen);
+	domain->ops->detach_dev(domain, exynos.dev);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* One of two devices leaves the domain, and the other is resumed after that. */
+static void exynos_shared(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	struct device *sysmmu = exynos_sysmmu[2].sysmmu;
+	u64 table;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos_other), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	table = exynos_table(2);
+	domain->ops->detach_dev(domain, exynos.dev);
+	KUNIT_EXPECT_EQ(test, exynos_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(2), table);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_suspend(sysmmu), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(2), 0);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(2), table);
+	domain->ops->detach_dev(domain, exynos_other);
+	domain->ops->free(domain);
+}
+
+static int exynos_init(struct kunit *test)
+{
+	int i;
+
+	memset(exynos_regs, 0, sizeof(exynos_regs));
+	memset(exynos_sysmmu, 0, sizeof(exynos_sysmmu));
+	memset(exynos_owner, 0, sizeof(exynos_owner));
+	memset(attach_test.held, 0, sizeof(attach_test.held));
+	exynos.ops = &exynos_iommu_ops;
+	exynos.seen = exynos_seen;
+	exynos.dev = attach_test_device(test, "exynos-client");
+	exynos_other = attach_test_device(test, "exynos-other");
+	dev_iommu_priv_set(exynos.dev, &exynos_owner[0]);
+	dev_iommu_priv_set(exynos_other, &exynos_owner[1]);
+	for (i = 0; i < 2; i++) {
+		INIT_LIST_HEAD(&exynos_owner[i].controllers);
+		mutex_init(&exynos_owner[i].rpm_lock);
+	}
+	for (i = 0; i < 3; i++) {
+		struct sysmmu_drvdata *data = &exynos_sysmmu[i];
+
+		spin_lock_init(&data->lock);
+		data->sfrbase = (void __iomem *)exynos_regs[i];
+		data->sysmmu = attach_test_device(test, "exynos-sysmmu");
+		data->master = i < 2 ? exynos.dev : exynos_other;
+		dev_set_drvdata(data->sysmmu, data);
+		data->sysmmu->power.runtime_status = RPM_ACTIVE;
+		list_add_tail(&data->owner_node, &exynos_owner[i / 2].controllers);
+		exynos_regs[i][REG_MMU_VERSION / 4] = 0x80000001;
+		__sysmmu_get_version(data);
+	}
+	/* As probe has them for this version; the tables may be anywhere. */
+	PG_ENT_SHIFT = SYSMMU_PG_ENT_SHIFT;
+	LV1_PROT = SYSMMU_LV1_PROT;
+	LV2_PROT = SYSMMU_LV2_PROT;
+	dma_dev = exynos_sysmmu[0].sysmmu;
+	zero_lv2_table = kunit_kzalloc(test, LV2TABLE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, zero_lv2_table);
+	return dma_set_mask(dma_dev, DMA_BIT_MASK(64));
+}
+
+static void exynos_exit(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		exynos_sysmmu[i].sysmmu->power.runtime_status = RPM_SUSPENDED;
+		attach_test_remove(exynos_sysmmu[i].sysmmu);
+	}
+	attach_test_remove(exynos_other);
+	attach_test_remove(exynos.dev);
+}
+
+static struct kunit_case exynos_kunit[] = {
+	KUNIT_CASE_PARAM(exynos_attach, exynos_gen_params),
+	KUNIT_CASE(exynos_again),
+	KUNIT_CASE(exynos_resuming),
+	KUNIT_CASE(exynos_suspending),
+	KUNIT_CASE(exynos_resume_clocks),
+	KUNIT_CASE(exynos_disable_clock),
+	KUNIT_CASE(exynos_shared),
+	{}
+};
+
+static struct kunit_suite exynos_suite = {
+	.name = "exynos-iommu", .init = exynos_init, .exit = exynos_exit,
+	.test_cases = exynos_kunit,
+};
+
+kunit_test_suite(exynos_suite);
+
+MODULE_LICENSE("GPL");

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of msm_iommu.c, see attach-test.h
+ */
+#define pr_fmt(fmt)	KBUILD_MODNAME ": " fmt
+
+#include <linux/list.h>
+#include <linux/sizes.h>
+#include <linux/vmalloc.h>
+
+#include "attach-test.h"
+
+static void msm_test_free_pgtable(struct io_pgtable_ops *ops);
+#undef free_io_pgtable_ops
+#define free_io_pgtable_ops(ops)	msm_test_free_pgtable(ops)
+
+#include "msm_iommu.c"
+
+#define MSM_TEST_MID	5
+
+/* The first device is a master of two IOMMUs, the second of the third, and the last of none. */
+static struct msm_iommu_dev msm_iommus[3];
+static struct device *msm_devs[3];
+static struct device_node msm_iommu_nodes[3], msm_dev_nodes[3];
+static struct attach_driver msm;
+
+/* The table of the context that an IOMMU has for its master, 0 if it is off */
+static u32 msm_seen_by(int i)
+{
+	void __iomem *base = msm_iommus[i].base;
+	int ctx = GET_CBNDX(base, MSM_TEST_MID);
+
+	return GET_M(base, ctx) ? GET_TTBR0(base, ctx) : 0;
+}
+
+static u64 msm_seen(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct msm_iommu_dev *iommu = &msm_iommus[i];
+
+		KUNIT_EXPECT_TRUE_MSG(test, !msm_seen_by(i) ||
+				      test_bit(GET_CBNDX(iommu->base, MSM_TEST_MID),
+					       iommu->context_map), "a free context is in use");
+	}
+	return (u64)msm_seen_by(1) << 32 | msm_seen_by(0);
+}
+
+/* A table must not go while an IOMMU walks it. */
+static void msm_test_free_pgtable(struct io_pgtable_ops *ops)
+{
+	struct msm_priv *priv = ops ? io_pgtable_ops_to_pgtable(ops)->cookie : NULL;
+	int i;
+
+	for (i = 0; ops && i < ARRAY_SIZE(msm_iommus); i++)
+		KUNIT_EXPECT_NE_MSG(current->kunit_test, msm_seen_by(i),
+				    priv->cfg.arm_v7s_cfg.ttbr, "IOMMU %d walks a freed table", i);
+	GIVE(PGTABLE, ops);
+	(free_io_pgtable_ops)(ops);
+}
+
+static void msm_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	msm_iommu_detach_dev(domain, msm.dev);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
+	KUNIT_EXPECT_EQ_MSG(test, msm_iommus[0].context_map[0], 1, "a context is kept");
+	KUNIT_EXPECT_EQ_MSG(test, msm_iommus[1].context_map[0], 1, "a context is kept");
+}
+
+/* Only the second IOMMU runs out of contexts, so that the first one has to give up its own. */
+static void msm_no_context(struct kunit *test, struct iommu_domain *domain)
+{
+	msm_iommus[1].context_map[0] = 3;
+}
+
+static void msm_free_context(struct kunit *test, struct iommu_domain *domain)
+{
+	msm_iommus[1].context_map[0] = 1;
+}
+
+/* A domain keeps the page table that its first attach makes. */
+static const struct attach_case msm_cases[] = {
+	{ .name = "msm_iommu_domain_config: no memory for the page table",
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "__enable_clocks: the bus clock cannot be enabled",
+	  .call = "clk_enable", .ret = -EIO, .keeps = true, .expect = -EIO },
+	{ .name = "__enable_clocks: EINVAL of the bus clock",
+	  .call = "clk_enable", .ret = -EINVAL, .keeps = true, .expect = -ENODEV },
+	{ .name = "__enable_clocks: EINVAL of the clock of the IOMMU",
+	  .call = "clk_enable", .nth = 2, .ret = -EINVAL, .keeps = true, .expect = -ENODEV },
+	{ .name = "__enable_clocks: the clock of the second IOMMU",
+	  .call = "clk_enable", .nth = 4, .ret = -EIO, .keeps = true, .expect = -EIO },
+	{ .name = "__enable_clocks: the clock of the second IOMMU, first attach",
+	  .call = "clk_enable", .nth = 4, .ret = -EIO, .keeps = true, .first = true,
+	  .expect = -EIO },
+	{ .name = "msm_iommu_alloc_ctx: all contexts of the second IOMMU are taken",
+	  .setup = msm_no_context, .undo = msm_free_context, .keeps = true, .first = true,
+	  .expect = -ENOSPC },
+	{ .name = "msm_iommu_attach_dev: over an old domain, in a context that is not 0" },
+	{ .name = "msm_iommu_attach_dev: success", .first = true },
+};
+
+KUNIT_ARRAY_PARAM(msm, msm_cases, attach_case_desc);
+
+static void msm_attach(struct kunit *test)
+{
+	attach_check(test, &msm, test->param_value);
+}
+
+static void msm_attach_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	seen = msm_seen(test);
+	msm_leave(test, domain);
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+static void msm_two_devices(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	seen = msm_seen(test);
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), 0);
+	KUNIT_ASSERT_EQ_MSG(test, attach_test.held[PGTABLE], 1, "a table for each device");
+	KUNIT_EXPECT_EQ(test, msm_seen_by(2), msm_seen_by(0));
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_EXPECT_EQ_MSG(test, msm_seen(test), seen, "attached again");
+	msm_leave(test, domain);
+	KUNIT_EXPECT_EQ_MSG(test, msm_seen_by(2), (u32)seen, "the other device has left, too");
+	msm_iommu_detach_dev(domain, msm_devs[1]);
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+static void msm_leave_list(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &msm);
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u64 seen;
+
+	/* With context 0, which the driver did not take for one in use */
+	msm_iommus[0].context_map[0] = 0;
+	msm_iommus[1].context_map[0] = 0;
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(old, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_TRUE(test, list_empty(&to_msm_priv(old)->list_attached));
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 1);
+	seen = msm_seen(test);
+	msm_iommu_detach_dev(old, msm.dev);
+	msm_iommu_domain_free(old);
+	KUNIT_EXPECT_EQ_MSG(test, msm_seen(test), seen, "off under another domain");
+	msm_iommu_detach_dev(domain, msm.dev);
+	KUNIT_ASSERT_TRUE(test, list_empty(&to_msm_priv(domain)->list_attached));
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 0);
+	msm_iommu_domain_free(domain);
+}
+
+/* By design, the contexts of an IOMMU without a clock go on, with a table that must stay. */
+static void msm_detach_without_clock(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u32 seen;
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	seen = msm_seen_by(0);
+	attach_test.nth = 1;
+	attach_test.ret = -EIO;
+	attach_test.call = "clk_enable";
+	msm_iommu_detach_dev(domain, msm.dev);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, msm_seen_by(0), seen);
+	KUNIT_EXPECT_EQ_MSG(test, msm_seen_by(1), 0, "the one with a clock");
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+}
+
+static void msm_no_master(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+
+	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, msm_seen_by(2), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	msm_iommu_detach_dev(domain, msm_devs[2]);
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+static int msm_init(struct kunit *test)
+{
+	struct of_phandle_args args = { .args_count = 1, .args = { MSM_TEST_MID } };
+	void *regs;
+	int i;
+
+	memset(&attach_test, 0, sizeof(attach_test));
+	memset(msm_iommus, 0, sizeof(msm_iommus));
+	INIT_LIST_HEAD(&qcom_iommu_devices);
+	for (i = 0; i < ARRAY_SIZE(msm_iommus); i++) {
+		struct msm_iommu_dev *iommu = &msm_iommus[i];
+
+		regs = vzalloc(SZ_1M);
+		KUNIT_ASSERT_NOT_NULL(test, regs);
+		iommu->base = (void __iomem *)regs;
+		iommu->dev = attach_test_device(test, "msm-iommu");
+		iommu->dev->of_node = &msm_iommu_nodes[i];
+		iommu->pclk = ERR_PTR(-1);
+		iommu->clk = ERR_PTR(-1);
+		/* Context 0 is taken: its number looks like none. */
+		iommu->ncb = 2;
+		iommu->context_map[0] = 1;
+		INIT_LIST_HEAD(&iommu->ctx_list);
+		INIT_LIST_HEAD(&iommu->dom_node);
+		list_add_tail(&iommu->dev_node, &qcom_iommu_devices);
+		msm_devs[i] = attach_test_device(test, "msm-client");
+		msm_devs[i]->of_node = &msm_dev_nodes[i];
+	}
+	for (i = 0; i < ARRAY_SIZE(msm_iommus); i++) {
+		args.np = &msm_iommu_nodes[i];
+		KUNIT_ASSERT_EQ(test, qcom_iommu_of_xlate(msm_devs[i / 2], &args), 0);
+	}
+	msm.ops = &msm_iommu_ops;
+	msm.seen = msm_seen;
+	msm.leave = msm_leave;
+	msm.dev = msm_devs[0];
+	return 0;
+}
+
+static void msm_exit(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msm_iommus); i++) {
+		struct msm_iommu_dev *iommu = &msm_iommus[i];
+
+		kfree(list_first_entry(&iommu->ctx_list, struct msm_iommu_ctx_dev, list));
+		vfree((void __force *)iommu->base);
+		/* The nodes have never been counted. */
+		iommu->dev->of_node = NULL;
+		attach_test_remove(iommu->dev);
+		msm_devs[i]->of_node = NULL;
+		attach_test_remove(msm_devs[i]);
+	}
+}
+
+static struct kunit_case msm_kunit[] = {
+	KUNIT_CASE_PARAM(msm_attach, msm_gen_params),
+	KUNIT_CASE(msm_attach_again),
+	KUNIT_CASE(msm_two_devices),
+	KUNIT_CASE(msm_leave_list),
+	KUNIT_CASE(msm_detach_without_clock),
+	KUNIT_CASE(msm_no_master),
+	{}
+};
+
+static struct kunit_suite msm_suite = {
+	.name = "msm-iommu", .init = msm_init, .exit = msm_exit, .test_cases = msm_kunit,
+};
+
+kunit_test_suite(msm_suite);
+MODULE_LICENSE("GPL");

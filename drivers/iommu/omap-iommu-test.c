@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of omap-iommu.c, see attach-test.h
+ *
+ * One device with two MMUs and another one with a third. Runtime PM is real.
+ */
+/* The header's stubs are for those who have no driver. */
+#define CONFIG_OMAP_IOMMU 1
+#include <linux/mfd/syscon.h>
+#include <linux/of.h>
+#include <linux/of_irq.h>
+#include <linux/omap-iommu.h>
+#include <linux/regmap.h>
+
+#include "attach-test.h"
+
+/* What is unmapped must be what was mapped: count by page, not by call. */
+#undef dma_map_single
+#undef dma_unmap_single
+#define dma_map_single(dev, p, size, dir) ({					\
+	dma_addr_t __dma = FAIL_OR("dma_map_single",				\
+				   dma_map_single_attrs(dev, p, size, dir, 0));	\
+	attach_test.held[DMA] += __dma == DMA_MAPPING_ERROR ? 0 : __dma >> PAGE_SHIFT; \
+	__dma; })
+#define dma_unmap_single(dev, p, size, dir) ({					\
+	dma_addr_t __gone = (p);						\
+	attach_test.held[DMA] -= __gone >> PAGE_SHIFT;				\
+	if (__gone != DMA_MAPPING_ERROR)					\
+		dma_unmap_single_attrs(dev, __gone, size, dir, 0); })
+
+#undef pm_runtime_get_sync
+#undef pm_runtime_put
+#undef pm_runtime_put_noidle
+#undef pm_runtime_put_sync
+#define pm_runtime_get_sync(d)	 ({ attach_test.held[PM]++; pm_runtime_get_sync(d); })
+#define pm_runtime_put(d)	 ({ attach_test.held[PM]--; pm_runtime_put(d); })
+#define pm_runtime_put_noidle(d) ({ attach_test.held[PM]--; pm_runtime_put_noidle(d); })
+#define pm_runtime_put_sync(d)	 ({ attach_test.held[PM]--; pm_runtime_put_sync(d); })
+#define pm_runtime_get_if_active(d, ignore) ({					\
+	int __on = pm_runtime_get_if_active(d, ignore);				\
+	attach_test.held[PM] += __on > 0;					\
+	__on; })
+
+#include "omap-iommu.c"
+
+static u32 omap_regs[3][MMU_REG_SIZE / 4];
+static struct omap_iommu omap_mmu[3];
+static struct omap_iommu_arch_data omap_mmus[] = { { &omap_mmu[0] }, { &omap_mmu[1] }, {} };
+static struct omap_iommu_arch_data omap_other_mmus[] = { { &omap_mmu[2] }, {} };
+static struct device *omap_other;
+static struct dev_pm_domain omap_pm;
+static struct attach_driver omap;
+
+/* The page tables that both MMUs walk, 0 for one that is off */
+static u64 omap_seen(struct kunit *test)
+{
+	u64 seen = 0;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (omap_regs[i][MMU_CNTL / 4] & MMU_CNTL_MMU_EN)
+			seen |= (u64)omap_regs[i][MMU_TTB / 4] << 32 * i;
+	KUNIT_EXPECT_EQ_MSG(test, !(u32)seen, !(seen >> 32), "one MMU is off");
+	return seen;
+}
+
+static int omap_set_pwrdm_constraint(struct platform_device *pdev, bool on, u8 *pwrst)
+{
+	return FAIL_OR("set_pwrdm_constraint", 0);
+}
+
+static int omap_deassert_reset(struct platform_device *pdev, const char *name)
+{
+	return FAIL_OR("deassert_reset", 0);
+}
+
+static int omap_assert_reset(struct platform_device *pdev, const char *name)
+{
+	return FAIL_OR("assert_reset", 0);
+}
+
+static int omap_device_enable(struct platform_device *pdev)
+{
+	return FAIL_OR("device_enable", 0);
+}
+
+static int omap_device_idle(struct platform_device *pdev)
+{
+	return FAIL_OR("device_idle", 0);
+}
+
+static const struct iommu_platform_data omap_pdata = {
+	.set_pwrdm_constraint = omap_set_pwrdm_constraint,
+	.deassert_reset = omap_deassert_reset,
+	.assert_reset = omap_assert_reset,
+	.device_enable = omap_device_enable,
+	.device_idle = omap_device_idle,
+};
+
+static void omap_no_mmu(struct kunit *test, struct iommu_domain *domain)
+{
+	omap_mmus[0].iommu_dev = NULL;
+}
+
+static void omap_mmu_again(struct kunit *test, struct iommu_domain *domain)
+{
+	omap_mmus[0].iommu_dev = &omap_mmu[0];
+}
+
+static void omap_attach_other(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap_other), 0);
+}
+
+static void omap_detach_other(struct kunit *test, struct iommu_domain *domain)
+{
+	domain->ops->detach_dev(domain, omap_other);
+}
+
+/* Runtime PM remembers a failure for ever, unless it is told that all is well. */
+static void omap_mend(struct kunit *test, struct iommu_domain *domain)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		pm_runtime_set_suspended(omap_mmu[i].dev);
+}
+
+/* Nothing attaches a domain over another one of this driver: all are first. */
+static const struct attach_case omap_cases[] = {
+	{ .name = "omap_iommu_attach_dev: the device has no IOMMU",
+	  .setup = omap_no_mmu, .undo = omap_mmu_again, .first = true, .expect = -ENODEV },
+	{ .name = "omap_iommu_attach_dev: the domain of another device",
+	  .setup = omap_attach_other, .undo = omap_detach_other, .first = true,
+	  .expect = -EINVAL },
+	{ .name = "omap_iommu_attach_dev: the second MMU does not resume",
+	  .call = "deassert_reset", .nth = 2, .ret = -EINVAL, .undo = omap_mend, .first = true,
+	  .expect = -ENODEV },
+	{ .name = "omap_iommu_attach_dev: the second table cannot be mapped",
+	  .call = "dma_map_single", .nth = 2, .ret = (long)DMA_MAPPING_ERROR, .first = true,
+	  .expect = -ENOMEM },
+	{ .name = "omap_iommu_attach_init: no memory for the list of MMUs",
+	  .call = "kcalloc", .first = true, .expect = -ENOMEM },
+	{ .name = "omap_iommu_attach_init: no memory for the second page table",
+	  .call = "kzalloc", .nth = 2, .first = true, .expect = -ENOMEM },
+	{ .name = "omap_iommu_attach: the page table cannot be mapped",
+	  .call = "dma_map_single", .ret = (long)DMA_MAPPING_ERROR, .first = true,
+	  .expect = -ENOMEM },
+	{ .name = "omap_iommu_runtime_resume: EIO of deassert_reset",
+	  .call = "deassert_reset", .ret = -EIO, .undo = omap_mend, .first = true,
+	  .expect = -EIO },
+	{ .name = "omap_iommu_runtime_resume: EINVAL of deassert_reset",
+	  .call = "deassert_reset", .ret = -EINVAL, .undo = omap_mend, .first = true,
+	  .expect = -ENODEV },
+	{ .name = "omap_iommu_runtime_resume: EIO of device_enable",
+	  .call = "device_enable", .ret = -EIO, .undo = omap_mend, .first = true,
+	  .expect = -EIO },
+	{ .name = "omap_iommu_runtime_resume: device_enable says enabled",
+	  .call = "device_enable", .ret = -EINVAL, .first = true },
+	{ .name = "omap_iommu_runtime_resume: set_pwrdm_constraint fails",
+	  .call = "set_pwrdm_constraint", .ret = -EIO, .first = true },
+	{ .name = "omap_iommu_attach_dev: success", .first = true },
+};
+
+KUNIT_ARRAY_PARAM(omap, omap_cases, attach_case_desc);
+
+static void omap_attach(struct kunit *test)
+{
+	attach_check(test, &omap, test->param_value);
+}
+
+/* What the platform says when an MMU is let go of: it is shut by then. */
+static const struct attach_case omap_suspend_cases[] = {
+	{ .name = "omap_iommu_runtime_suspend: device_idle fails", .call = "device_idle" },
+	{ .name = "omap_iommu_runtime_suspend: assert_reset fails", .call = "assert_reset" },
+	{ .name = "omap_iommu_runtime_suspend: set_pwrdm_constraint fails",
+	  .call = "set_pwrdm_constraint" },
+};
+
+KUNIT_ARRAY_PARAM(omap_suspend, omap_suspend_cases, attach_case_desc);
+
+static void omap_suspend(struct kunit *test)
+{
+	const struct attach_case *c = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	attach_test_inject(c->call, 1, -EIO);
+	domain->ops->detach_dev(domain, omap.dev);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	domain->ops->free(domain);
+}
+
+/* The core's way back to the old domain, after the new one did not fit */
+static void omap_back(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &omap);
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+	u64 seen;
+
+	omap_attach_other(test, domain);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
+	seen = omap_seen(test);
+	attach_test.prints = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -EINVAL);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), seen);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* A failure must not lose the mapping of the page table that is in use. */
+static void omap_keep_mapping(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &omap);
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
+	attach_test_inject("dma_map_single", 1, (long)DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -ENOMEM);
+	attach_test.call = NULL;
+	domain->ops->free(domain);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
+}
+
+/* Nor may it leave its own page table to the next resume, by user space or so. */
+static void omap_forget_table(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	attach_test_inject("deassert_reset", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -EIO);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, omap.dev), -ENODEV,
+			    "not EINVAL, as runtime PM says from then on");
+	omap_mend(test, domain);
+	pm_runtime_get_sync(omap_mmu[0].dev);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	pm_runtime_put_sync(omap_mmu[0].dev);
+	domain->ops->free(domain);
+}
+
+/* Resumed by user space before anything is attached */
+static void omap_on_before(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[1].dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_NE(test, omap_seen(test) >> 32, 0);
+	domain->ops->free(domain);
+	pm_runtime_put_sync(omap_mmu[1].dev);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+}
+
+/* User space keeps an MMU on while its domain goes, */
+static void omap_on_at_detach(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[0].dev), 1);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	pm_runtime_put_sync(omap_mmu[0].dev);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+}
+
+/* and until the next one comes. */
+static void omap_on_at_attach(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[0].dev), 1);
+	domain->ops->detach_dev(domain, omap.dev);
+	/* An old page table that cannot be where the new one is */
+	omap_regs[0][MMU_TTB / 4] = 1;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_NE(test, (u32)omap_seen(test), 1);
+	KUNIT_EXPECT_NE(test, (u32)omap_seen(test), 0);
+	domain->ops->free(domain);
+	pm_runtime_put_sync(omap_mmu[0].dev);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+}
+
+static int omap_init(struct kunit *test)
+{
+	int i;
+
+	memset(omap_regs, 0, sizeof(omap_regs));
+	memset(omap_mmu, 0, sizeof(omap_mmu));
+	memset(attach_test.held, 0, sizeof(attach_test.held));
+	omap_pm.ops = omap_iommu_pm_ops;
+	for (i = 0; i < 3; i++) {
+		struct omap_iommu *mmu = &omap_mmu[i];
+
+		mmu->name = "omap-mmu";
+		mmu->regbase = (void __iomem *)omap_regs[i];
+		spin_lock_init(&mmu->iommu_lock);
+		spin_lock_init(&mmu->page_table_lock);
+		mmu->dev = attach_test_device(test, mmu->name);
+		KUNIT_ASSERT_EQ(test, platform_device_add_data(to_platform_device(mmu->dev),
+							       &omap_pdata, sizeof(omap_pdata)), 0);
+		/* The tables may be anywhere. */
+		KUNIT_ASSERT_EQ(test, dma_set_mask(mmu->dev, DMA_BIT_MASK(64)), 0);
+		dev_set_drvdata(mmu->dev, mmu);
+		mmu->dev->pm_domain = &omap_pm;
+		/* The driver resumes it with a spinlock held. */
+		pm_runtime_irq_safe(mmu->dev);
+		pm_runtime_enable(mmu->dev);
+	}
+	omap.ops = &omap_iommu_ops;
+	omap.seen = omap_seen;
+	omap.dev = attach_test_device(test, "omap-client");
+	dev_iommu_priv_set(omap.dev, omap_mmus);
+	omap_other = attach_test_device(test, "omap-other");
+	dev_iommu_priv_set(omap_other, omap_other_mmus);
+	return 0;
+}
+
+static void omap_exit(struct kunit *test)
+{
+	int i;
+
+	attach_test_remove(omap_other);
+	attach_test_remove(omap.dev);
+	for (i = 0; i < 3; i++) {
+		pm_runtime_disable(omap_mmu[i].dev);
+		attach_test_remove(omap_mmu[i].dev);
+	}
+}
+
+static struct kunit_case omap_kunit[] = {
+	KUNIT_CASE_PARAM(omap_attach, omap_gen_params),
+	KUNIT_CASE_PARAM(omap_suspend, omap_suspend_gen_params),
+	KUNIT_CASE(omap_back),
+	KUNIT_CASE(omap_keep_mapping),
+	KUNIT_CASE(omap_forget_table),
+	KUNIT_CASE(omap_on_before),
+	KUNIT_CASE(omap_on_at_detach),
+	KUNIT_CASE(omap_on_at_attach),
+	{}
+};
+
+static struct kunit_suite omap_suite = {
+	.name = "omap-iommu", .init = omap_init, .exit = omap_exit, .test_cases = omap_kunit,
+};
+
+kunit_test_suite(omap_suite);
+
+MODULE_LICENSE("GPL");

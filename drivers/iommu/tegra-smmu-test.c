@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of tegra-smmu.c, see attach-test.h
+ */
+#include <linux/debugfs.h>
+#include <linux/of_device.h>
+#include <linux/pci.h>
+
+/* The functions of the driver, in place of the stubs */
+#undef CONFIG_TEGRA_IOMMU_SMMU
+#define CONFIG_TEGRA_IOMMU_SMMU 1
+#include <soc/tegra/ahb.h>
+#include <soc/tegra/mc.h>
+
+#include "attach-test.h"
+
+/* Another driver's, which probe alone calls */
+#define tegra_ahb_enable_smmu(ahb)	((void)(ahb))
+
+static void tegra_smmu_test_writel(u32 value, void __iomem *addr);
+#undef writel
+#define writel(value, addr)		tegra_smmu_test_writel(value, addr)
+
+#undef alloc_page
+#undef __free_page
+#undef dma_map_page
+#undef dma_unmap_page
+#define alloc_page(gfp)			TAKE(PAGES, "alloc_page", alloc_pages(gfp, 0))
+#define __free_page(p) ({							\
+	struct page *__p = (p);							\
+	GIVE(PAGES, __p);							\
+	__free_pages(__p, 0); })
+#define dma_map_page(dev, page, off, size, dir) ({				\
+	dma_addr_t __dma = FAIL_OR("dma_map_page",				\
+				   dma_map_page_attrs(dev, page, off, size, dir, 0)); \
+	attach_test.held[DMA] += __dma != DMA_MAPPING_ERROR;			\
+	__dma; })
+#define dma_unmap_page(dev, dma, size, dir) ({					\
+	attach_test.held[DMA]--;						\
+	dma_unmap_page_attrs(dev, dma, size, dir, 0); })
+
+#include "tegra-smmu.c"
+
+static const struct tegra_mc_client tegra_smmu_test_clients[] = {
+	{ .swgroup = 1, .regs.smmu = { .reg = 0x228, .bit = 1 } },
+	{ .swgroup = 2, .regs.smmu = { .reg = 0x228, .bit = 2 } },
+};
+
+static const struct tegra_smmu_swgroup tegra_smmu_test_swgroups[] = {
+	{ .swgroup = 1, .reg = 0x240 },
+	{ .swgroup = 2, .reg = 0x244 },
+};
+
+static const struct tegra_smmu_soc tegra_smmu_test_soc = {
+	.clients = tegra_smmu_test_clients, .num_clients = 2,
+	.swgroups = tegra_smmu_test_swgroups, .num_swgroups = 2,
+	.num_tlb_lines = 16, .num_asids = 4,
+};
+
+static const struct tegra_mc_soc tegra_smmu_test_mc_soc = {
+	.num_address_bits = 32, .atom_size = 16,
+};
+
+static struct tegra_mc tegra_smmu_test_mc = { .soc = &tegra_smmu_test_mc_soc };
+static u32 tegra_smmu_regs[0x400], tegra_smmu_ptb[4];
+static unsigned long tegra_smmu_asids;
+static struct tegra_smmu smmu;
+static struct iommu_fwspec *tegra_smmu_fwspec;
+static struct attach_driver tegra_smmu;
+
+/* There is a PTB_DATA register for each ASID. */
+static void tegra_smmu_test_writel(u32 value, void __iomem *addr)
+{
+	u32 *reg = (u32 __force *)addr;
+
+	*reg = value;
+	if (reg == &tegra_smmu_regs[SMMU_PTB_DATA / 4])
+		tegra_smmu_ptb[tegra_smmu_regs[SMMU_PTB_ASID / 4] & 3] = value;
+}
+
+/* The page directory of a swgroup, 0 if it is not translated */
+static u32 tegra_smmu_seen_by(unsigned int i)
+{
+	const struct tegra_mc_client *client = &tegra_smmu_test_clients[i];
+	u32 asid = tegra_smmu_regs[tegra_smmu_test_swgroups[i].reg / 4];
+
+	if (!(asid & SMMU_ASID_ENABLE) ||
+	    !(tegra_smmu_regs[client->regs.smmu.reg / 4] & BIT(client->regs.smmu.bit)))
+		return 0;
+	return tegra_smmu_ptb[asid & 3];
+}
+
+static u64 tegra_smmu_seen(struct kunit *test)
+{
+	return (u64)tegra_smmu_seen_by(1) << 32 | tegra_smmu_seen_by(0);
+}
+
+static void tegra_smmu_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	tegra_smmu_detach_dev(domain, tegra_smmu.dev);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ_MSG(test, tegra_smmu_asids, 0, "an ASID is kept");
+	/* By design, see tegra_smmu_domain_free() */
+	attach_test.held[PAGES]--;
+}
+
+static void tegra_smmu_no_address(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu.pfn_mask = 0;
+}
+
+static void tegra_smmu_no_asid(struct kunit *test, struct iommu_domain *domain)
+{
+	tegra_smmu_asids = 0xf;
+}
+
+static void tegra_smmu_no_fwspec(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_fwspec_set(tegra_smmu.dev, NULL);
+}
+
+static void tegra_smmu_no_ids(struct kunit *test, struct iommu_domain *domain)
+{
+	tegra_smmu_fwspec->num_ids = 0;
+}
+
+static void tegra_smmu_no_swgroup(struct kunit *test, struct iommu_domain *domain)
+{
+	tegra_smmu_fwspec->ids[1] = 3;
+}
+
+static void tegra_smmu_reset(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu.pfn_mask = BIT_MASK(tegra_smmu_test_mc_soc.num_address_bits - SMMU_PTE_SHIFT) - 1;
+	tegra_smmu_asids = 0;
+	tegra_smmu_fwspec->num_ids = 2;
+	tegra_smmu_fwspec->ids[1] = 2;
+	dev_iommu_fwspec_set(tegra_smmu.dev, tegra_smmu_fwspec);
+}
+
+/* The core never attaches a domain over another one of this driver. */
+static const struct attach_case tegra_smmu_cases[] = {
+	{ .name = "tegra_smmu_attach_dev: the device has no fwspec",
+	  .setup = tegra_smmu_no_fwspec, .undo = tegra_smmu_reset,
+	  .first = true, .expect = -ENODEV },
+	{ .name = "tegra_smmu_attach_dev: the device has no swgroup",
+	  .setup = tegra_smmu_no_ids, .undo = tegra_smmu_reset,
+	  .first = true, .expect = -ENODEV },
+	{ .name = "tegra_smmu_enable: the SoC has no such swgroup",
+	  .setup = tegra_smmu_no_swgroup, .undo = tegra_smmu_reset,
+	  .first = true, .expect = -ENODEV },
+	{ .name = "tegra_smmu_as_prepare: the page directory cannot be mapped",
+	  .call = "dma_map_page", .ret = (long)DMA_MAPPING_ERROR,
+	  .first = true, .expect = -ENOMEM },
+	{ .name = "tegra_smmu_as_prepare: the page directory is out of the SMMU's reach",
+	  .setup = tegra_smmu_no_address, .undo = tegra_smmu_reset,
+	  .first = true, .expect = -ENOMEM },
+	{ .name = "tegra_smmu_alloc_asid: all ASIDs are taken",
+	  .setup = tegra_smmu_no_asid, .undo = tegra_smmu_reset,
+	  .first = true, .keeps = true, .expect = -ENOSPC },
+};
+
+KUNIT_ARRAY_PARAM(tegra_smmu, tegra_smmu_cases, attach_case_desc);
+
+static void tegra_smmu_attach(struct kunit *test)
+{
+	attach_check(test, &tegra_smmu, test->param_value);
+}
+
+static void tegra_smmu_success(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &tegra_smmu);
+	struct iommu_domain *other = attach_test_alloc(test, &tegra_smmu);
+	u64 seen;
+
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(domain, tegra_smmu.dev), 0);
+	seen = tegra_smmu_seen(test);
+	KUNIT_EXPECT_NE(test, tegra_smmu_seen_by(0), 0);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_seen_by(0), tegra_smmu_seen_by(1));
+	tegra_smmu_leave(test, domain);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(other, tegra_smmu.dev), 0);
+	KUNIT_EXPECT_NE(test, tegra_smmu_seen(test), seen);
+	tegra_smmu_leave(test, other);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(domain, tegra_smmu.dev), 0);
+	KUNIT_EXPECT_EQ_MSG(test, tegra_smmu_seen(test), seen, "attached again");
+	tegra_smmu_detach_dev(domain, tegra_smmu.dev);
+	tegra_smmu_domain_free(other);
+	tegra_smmu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
+	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[PAGES], 0, "pages that the SMMU knows");
+}
+
+/* What the SMMU has never been given goes with the domain. */
+static void tegra_smmu_free_unused(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &tegra_smmu);
+
+	tegra_smmu_no_asid(test, domain);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(domain, tegra_smmu.dev), -ENOSPC);
+	tegra_smmu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PAGES], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+static void tegra_smmu_unmap_unused(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &tegra_smmu);
+
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(domain, tegra_smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_map(domain, SZ_4M, SZ_1M, SZ_4K, IOMMU_READ,
+					     GFP_KERNEL), 0);
+	tegra_smmu_leave(test, domain);
+	/* A fault otherwise */
+	KUNIT_ASSERT_PTR_EQ(test, to_smmu_as(domain)->smmu, &smmu);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_iova_to_phys(domain, SZ_4M), SZ_1M);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_unmap(domain, SZ_4M, SZ_4K, NULL), SZ_4K);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_iova_to_phys(domain, SZ_4M), 0);
+	tegra_smmu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PAGES], 0);
+}
+
+static int tegra_smmu_init(struct kunit *test)
+{
+	u32 ids[] = { 1, 2 };
+
+	memset(&attach_test, 0, sizeof(attach_test));
+	memset(tegra_smmu_regs, 0, sizeof(tegra_smmu_regs));
+	memset(tegra_smmu_ptb, 0, sizeof(tegra_smmu_ptb));
+	memset(&smmu, 0, sizeof(smmu));
+	mutex_init(&smmu.lock);
+	smmu.regs = (void __iomem *)tegra_smmu_regs;
+	smmu.soc = &tegra_smmu_test_soc;
+	smmu.mc = &tegra_smmu_test_mc;
+	smmu.asids = &tegra_smmu_asids;
+	smmu.dev = attach_test_device(test, "tegra-smmu");
+	tegra_smmu.ops = &tegra_smmu_ops;
+	tegra_smmu.seen = tegra_smmu_seen;
+	tegra_smmu.leave = tegra_smmu_leave;
+	tegra_smmu.dev = attach_test_device(test, "tegra-smmu-client");
+	dev_iommu_priv_set(tegra_smmu.dev, &smmu);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(tegra_smmu.dev, NULL, &tegra_smmu_ops), 0);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(tegra_smmu.dev, ids, 2), 0);
+	tegra_smmu_fwspec = dev_iommu_fwspec_get(tegra_smmu.dev);
+	tegra_smmu_reset(test, NULL);
+	return 0;
+}
+
+static void tegra_smmu_exit(struct kunit *test)
+{
+	iommu_fwspec_free(tegra_smmu.dev);
+	attach_test_remove(tegra_smmu.dev);
+	attach_test_remove(smmu.dev);
+}
+
+static struct kunit_case tegra_smmu_kunit[] = {
+	KUNIT_CASE_PARAM(tegra_smmu_attach, tegra_smmu_gen_params),
+	KUNIT_CASE(tegra_smmu_success),
+	KUNIT_CASE(tegra_smmu_free_unused),
+	KUNIT_CASE(tegra_smmu_unmap_unused),
+	{}
+};
+
+static struct kunit_suite tegra_smmu_suite = {
+	.name = "tegra-smmu", .init = tegra_smmu_init, .exit = tegra_smmu_exit,
+	.test_cases = tegra_smmu_kunit,
+};
+
+kunit_test_suite(tegra_smmu_suite);
+MODULE_LICENSE("GPL");

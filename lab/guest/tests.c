@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of a guest that runs test programs: those that the kernel command line
+ * names, lab.tests=PROGRAM[:ARGUMENT...][,PROGRAM...], one after the other from
+ * /tests, and powers off. What they print goes to a virtio port, between lines
+ * "# run PROGRAM" and "# exit PROGRAM STATUS"; the last line is "# end".
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct { const char *type, *where; } mounts[] = {
+	{ "proc", "/proc" }, { "sysfs", "/sys" }, { "devtmpfs", "/dev" }, { "tmpfs", "/tmp" },
+	{ "debugfs", "/sys/kernel/debug" }, { "configfs", "/sys/kernel/config" },
+};
+
+static void __attribute__((noreturn)) off(void)
+{
+	fflush(stdout);
+	sync();
+	reboot(RB_POWER_OFF);
+	_exit(1);
+}
+
+/* Without an end line the run counts as failed. */
+static void __attribute__((noreturn)) die(const char *what)
+{
+	printf("# %s: %s\n", what, strerror(errno));
+	off();
+}
+
+/* The virtio port, which QEMU gives no name that lasts */
+static void open_port(void)
+{
+	struct dirent *d;
+	char path[300];
+	DIR *dir;
+	int fd;
+
+	for (int tries = 0; tries < 100; tries++, usleep(20000)) {
+		dir = opendir("/sys/class/virtio-ports");
+		if (!dir)
+			continue;
+		while ((d = readdir(dir)))
+			if (d->d_name[0] != '.')
+				break;
+		if (d) {
+			snprintf(path, sizeof(path), "/dev/%s", d->d_name);
+			fd = open(path, O_WRONLY);
+			if (fd >= 0 && dup2(fd, 1) == 1 && dup2(fd, 2) == 2) {
+				closedir(dir);
+				return;
+			}
+		}
+		closedir(dir);
+	}
+	die("no virtio port");
+}
+
+/* Modules that tests use, as mtty.ko */
+static void load_modules(void)
+{
+	struct dirent *d;
+	DIR *dir = opendir("/tests");
+	char path[300];
+
+	while (dir && (d = readdir(dir))) {
+		size_t len = strlen(d->d_name);
+		int fd;
+
+		if (len < 4 || strcmp(d->d_name + len - 3, ".ko"))
+			continue;
+		snprintf(path, sizeof(path), "/tests/%s", d->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+			die(path);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void test(char *spec)
+{
+	char *argv[32], path[300];
+	int argc = 0, status;
+	pid_t pid;
+
+	for (char *arg = strtok(spec, ":"); arg && argc < 31; arg = strtok(NULL, ":"))
+		argv[argc++] = arg;
+	argv[argc] = NULL;
+	snprintf(path, sizeof(path), "/tests/%s", argv[0]);
+	printf("# run %s\n", argv[0]);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		execv(path, argv);
+		printf("# %s: %s\n", path, strerror(errno));
+		fflush(stdout);
+		_exit(127);
+	}
+	if (pid < 0)
+		die("fork");
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	printf("# exit %s %d\n", argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	fflush(stdout);
+	/* What a test left behind as orphans */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+int main(void)
+{
+	char line[4096] = "", *list, *end;
+	FILE *f;
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].where, 0755);
+		mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL);
+	}
+	open_port();
+	load_modules();
+	f = fopen("/proc/cmdline", "r");
+	if (!f || !fgets(line, sizeof(line), f))
+		die("/proc/cmdline");
+	fclose(f);
+	list = strstr(line, "lab.tests=");
+	if (!list)
+		die("no lab.tests= on the kernel command line");
+	list += strlen("lab.tests=");
+	list[strcspn(list, " \n")] = '\0';
+	for (; list && *list; list = end) {
+		end = strchr(list, ',');
+		if (end)
+			*end++ = '\0';
+		test(list);
+	}
+	printf("# end\n");
+	off();
+}
