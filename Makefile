@@ -10,8 +10,11 @@ help:
 
 #? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
 #? make check       all checks; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
-#? make check-all   those and the objects of four more architectures at every patch
+#? make check-all   those, the objects of four more architectures at every patch, mutants, debug kernels, soak
 #? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
+#? make kunit       KUnit of the series under QEMU on five architectures (build/kunit.json)
+#? make mutate      one-line mutants of the series: which does no test notice? (build/mutate.json)
+#? make soak        a random walk of VFIO on simulated IOMMUs, 100000 steps
 #?
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
 #? make compose     the series as branch contract/6.1 of build/linux.git
@@ -39,6 +42,12 @@ compose:
 	$(lab)/compose
 matrix:
 	$(lab)/matrix
+kunit:
+	$(lab)/kunit
+mutate:
+	$(lab)/mutate
+soak:
+	$(lab)/check soak
 tree:
 	$(lab)/compose tree
 refresh:
@@ -52,4 +61,4 @@ clean:
 distclean:
 	@lab/clean all
 
-.PHONY: help run check check-all matrix compose tree refresh export setup clean distclean
+.PHONY: help run check check-all matrix kunit mutate soak compose tree refresh export setup clean distclean
