@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of ipmmu-vmsa.c, see attach-test.h
+ */
+#include <linux/of_device.h>
+#include <linux/sys_soc.h>
+
+#include "attach-test.h"
+
+/* A flush of the TLB is over when it is looked for. */
+#undef ioread32
+#define ioread32(addr)			(readl(addr) & ~IMCTR_FLUSH)
+#define iommu_fwspec_add_ids(...)	\
+	FAIL_OR("iommu_fwspec_add_ids", iommu_fwspec_add_ids(__VA_ARGS__))
+
+#include "ipmmu-vmsa.c"
+
+#define IPMMU_UTLB	3
+static u32 ipmmu_regs[0x1000 / 4], ipmmu_root_regs[0x1000 / 4];
+static struct ipmmu_vmsa_device ipmmu, ipmmu_other, ipmmu_root;
+static struct attach_driver ipmmu_drv;
+
+/* The table behind the context of the micro-TLBs, or 0; 1 if they differ */
+static u64 ipmmu_seen(struct kunit *test)
+{
+	u32 ctr = ipmmu_regs[IMUCTR(IPMMU_UTLB) / 4];
+	u32 *ctx = ipmmu_root_regs + (ctr >> 4) * 0x40 / 4;
+
+	if (ctr != ipmmu_regs[IMUCTR(IPMMU_UTLB + 1) / 4])
+		return 1;
+	if (!(ctr & IMUCTR_MMUEN) || !(ctx[IMCTR / 4] & IMCTR_MMUEN))
+		return 0;
+	return (u64)ctx[IMTTUBR0 / 4] << 32 | ctx[IMTTLBR0 / 4];
+}
+
+static void ipmmu_none(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_priv_set(ipmmu_drv.dev, NULL);
+}
+
+static void ipmmu_again(struct kunit *test, struct iommu_domain *domain)
+{
+	dev_iommu_priv_set(ipmmu_drv.dev, &ipmmu);
+}
+
+static void ipmmu_bind_other(struct kunit *test, struct iommu_domain *domain)
+{
+	to_vmsa_domain(domain)->mmu = &ipmmu_other;
+}
+
+static void ipmmu_unbind_other(struct kunit *test, struct iommu_domain *domain)
+{
+	to_vmsa_domain(domain)->mmu = NULL;
+}
+
+static void ipmmu_fill(struct kunit *test, struct iommu_domain *domain)
+{
+	ipmmu_root.num_ctx = find_first_zero_bit(ipmmu_root.ctx, IPMMU_CTX_MAX);
+}
+
+static void ipmmu_empty(struct kunit *test, struct iommu_domain *domain)
+{
+	ipmmu_root.num_ctx = 8;
+}
+
+static const struct attach_case ipmmu_cases[] = {
+	{ .name = "ipmmu_attach_device: no IPMMU", .first = true,
+	  .setup = ipmmu_none, .undo = ipmmu_again, .expect = -ENODEV },
+	{ .name = "ipmmu_attach_device: the domain of another IPMMU",
+	  .setup = ipmmu_bind_other, .undo = ipmmu_unbind_other, .expect = -EINVAL },
+	{ .name = "ipmmu_domain_allocate_context: all contexts are taken",
+	  .setup = ipmmu_fill, .undo = ipmmu_empty, .expect = -ENOSPC },
+	{ .name = "ipmmu_domain_init_context: no page table",
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "ipmmu_domain_init_context: no page table in no domain", .first = true,
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "ipmmu_attach_device: success", },
+};
+
+KUNIT_ARRAY_PARAM(ipmmu, ipmmu_cases, attach_case_desc);
+
+static void ipmmu_attach(struct kunit *test)
+{
+	attach_check(test, &ipmmu_drv, test->param_value);
+	/* But the one that is reserved */
+	KUNIT_EXPECT_EQ_MSG(test, ipmmu_root.ctx[0], 1,
+			    "contexts after all domains are freed");
+}
+
+/* Contexts and micro-TLBs are flushed as they get another table. */
+static void ipmmu_flush(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &ipmmu_drv);
+	struct iommu_domain *domain = attach_test_alloc(test, &ipmmu_drv);
+	int i;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, ipmmu_drv.dev), 0);
+	for (i = 0; i < 2; i++)
+		ipmmu_regs[IMUCTR(IPMMU_UTLB + i) / 4] &= ~IMUCTR_FLUSH;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, ipmmu_drv.dev), 0);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, ipmmu_regs[IMUCTR(IPMMU_UTLB + i) / 4] & BIT(1));
+	KUNIT_EXPECT_TRUE(test, ipmmu_root_regs[(2 * 0x40 + IMCTR) / 4] & BIT(1));
+	domain->ops->detach_dev(domain, ipmmu_drv.dev);
+	KUNIT_EXPECT_EQ(test, ipmmu_seen(test), 0);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* A device that lacks one of its IDs gets no IOMMU. */
+static void ipmmu_xlate(struct kunit *test)
+{
+	struct of_phandle_args args = { .args_count = 1, .args = { IPMMU_UTLB + 2 } };
+
+	attach_test.call = "iommu_fwspec_add_ids";
+	attach_test.nth = 1;
+	attach_test.ret = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, ipmmu_of_xlate(ipmmu_drv.dev, &args), -ENOMEM);
+	KUNIT_EXPECT_PTR_EQ(test, ipmmu_probe_device(ipmmu_drv.dev), ERR_PTR(-ENODEV));
+	ipmmu_again(test, NULL);
+	KUNIT_EXPECT_EQ(test, ipmmu_of_xlate(ipmmu_drv.dev, &args), 0);
+	KUNIT_EXPECT_PTR_EQ(test, ipmmu_probe_device(ipmmu_drv.dev), &ipmmu.iommu);
+}
+
+static int ipmmu_init(struct kunit *test)
+{
+	u32 ids[] = { IPMMU_UTLB, IPMMU_UTLB + 1 };
+
+	memset(&attach_test, 0, sizeof(attach_test));
+	memset(ipmmu_regs, 0, sizeof(ipmmu_regs));
+	memset(ipmmu_root_regs, 0, sizeof(ipmmu_root_regs));
+	memset(&ipmmu, 0, sizeof(ipmmu));
+	memset(&ipmmu_root, 0, sizeof(ipmmu_root));
+	spin_lock_init(&ipmmu_root.lock);
+	ipmmu_root.dev = attach_test_device(test, "ipmmu-root");
+	ipmmu_root.base = (void __iomem *)ipmmu_root_regs;
+	ipmmu_root.features = &ipmmu_features_rcar_gen3;
+	ipmmu_root.num_ctx = 8;
+	ipmmu_root.root = &ipmmu_root;
+	set_bit(0, ipmmu_root.ctx);
+	ipmmu.dev = attach_test_device(test, "ipmmu");
+	ipmmu.base = (void __iomem *)ipmmu_regs;
+	ipmmu.features = &ipmmu_features_rcar_gen3;
+	ipmmu.root = &ipmmu_root;
+	ipmmu_other = ipmmu;
+	ipmmu_drv.ops = &ipmmu_ops;
+	ipmmu_drv.seen = ipmmu_seen;
+	ipmmu_drv.dev = attach_test_device(test, "ipmmu-client");
+	dev_iommu_priv_set(ipmmu_drv.dev, &ipmmu);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(ipmmu_drv.dev, NULL, &ipmmu_ops), 0);
+	return iommu_fwspec_add_ids(ipmmu_drv.dev, ids, ARRAY_SIZE(ids));
+}
+
+static void ipmmu_exit(struct kunit *test)
+{
+	iommu_fwspec_free(ipmmu_drv.dev);
+	attach_test_remove(ipmmu_drv.dev);
+	attach_test_remove(ipmmu.dev);
+	attach_test_remove(ipmmu_root.dev);
+}
+
+static struct kunit_case ipmmu_kunit[] = {
+	KUNIT_CASE_PARAM(ipmmu_attach, ipmmu_gen_params),
+	KUNIT_CASE(ipmmu_flush),
+	KUNIT_CASE(ipmmu_xlate),
+	{}
+};
+
+static struct kunit_suite ipmmu_suite = {
+	.name = "ipmmu-vmsa", .init = ipmmu_init, .exit = ipmmu_exit, .test_cases = ipmmu_kunit,
+};
+
+kunit_test_suite(ipmmu_suite);

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of mtk_iommu.c, see attach-test.h
+ *
+ * All domains of an M4U have the same page table, so that the hardware does not
+ * tell them apart: the cases of the table begin in no domain.
+ */
+#include <linux/component.h>
+#include <linux/iopoll.h>
+#include <linux/mfd/syscon.h>
+#include <linux/of_irq.h>
+#include <linux/pci.h>
+#include <linux/poison.h>
+#include <linux/regmap.h>
+
+#include "attach-test.h"
+
+static u32 mtk_ports;
+static struct io_pgtable_ops *mtk_tables[8];
+static int mtk_nr_tables;
+
+static int mtk_update_ports(u32 mask, u32 val)
+{
+	mtk_ports = (mtk_ports & ~mask) | val;
+	return 0;
+}
+
+static struct io_pgtable_ops *mtk_keep_table(struct io_pgtable_ops *ops)
+{
+	if (ops)
+		mtk_tables[mtk_nr_tables++] = ops;
+	return ops;
+}
+
+#undef regmap_update_bits
+#define regmap_update_bits(map, reg, mask, val) \
+	FAIL_OR("regmap_update_bits", mtk_update_ports(mask, val))
+#define synchronize_irq(irq)	((void)(irq))
+/* Tables stay with the M4U, and the test frees them. */
+#undef alloc_io_pgtable_ops
+#define alloc_io_pgtable_ops(...)	mtk_keep_table(TAKE(PGTABLE, "alloc_io_pgtable_ops", \
+						    alloc_io_pgtable_ops(__VA_ARGS__)))
+/* Of a domain, which is not to be used any more */
+#undef kfree
+#define kfree(p) ({ struct mtk_iommu_domain *__p = (p);				\
+	GIVE(MEM, __p);								\
+	memset(__p, POISON_FREE, sizeof(*__p));					\
+	kfree(__p); })
+
+#include "mtk_iommu.c"
+
+/* Two M4Us that share nothing, and on the first a client in another bank or region */
+static u32 mtk_regs[2][2][0x80];
+static struct mtk_iommu_bank_data mtk_banks[2][5];
+static struct mtk_iommu_data mtk_m4u[2];
+static struct device *mtk_other_m4u, *mtk_other;
+static struct iommu_group *mtk_groups[3];
+static struct bus_dma_region mtk_nowhere = { .dma_start = SZ_4G * 20, .size = SZ_4G };
+static struct attach_driver mtk;
+
+/* Table, enabled ports and region of the device, 0 if no port is enabled */
+static u64 mtk_seen(struct kunit *test)
+{
+	struct mtk_smi_larb_iommu *larb = &mtk_m4u[0].larb_imu[0];
+	u64 on = (mtk_ports >> 16 | larb->mmu) & 3;
+
+	return on ? mtk_regs[0][0][REG_MMU_PT_BASE_ADDR / 4] | on << 32 |
+		    (u64)larb->bank[0] << 40 | (u64)larb->bank[1] << 48 : 0;
+}
+
+/* The tables and IRQs go with the M4Us only. */
+static void mtk_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	domain->ops->detach_dev(domain, mtk.dev);
+	KUNIT_EXPECT_EQ(test, mtk_seen(test), 0);
+	while (mtk_nr_tables)
+		free_io_pgtable_ops(mtk_tables[--mtk_nr_tables]);
+	attach_test.held[IRQ] = 0;
+}
+
+/* An M4U for multimedia, where the group tells the region */
+static void mtk_mm(struct kunit *test, struct iommu_domain *domain)
+{
+	int i;
+
+	mtk_m4u[0].plat_data = &mt8192_data;
+	for (i = 0; i < 2; i++)
+		mtk_m4u[0].m4u_group[i] = mtk_groups[i];
+	mtk.dev->iommu->fwspec->ids[0] = MTK_M4U_ID(0, 0);
+	mtk.dev->iommu->fwspec->ids[1] = MTK_M4U_ID(0, 1);
+	mtk_other->iommu->fwspec->ids[0] = MTK_M4U_ID(0, 2);
+}
+
+static void mtk_mm_nowhere(struct kunit *test, struct iommu_domain *domain)
+{
+	mtk_mm(test, domain);
+	mtk.dev->iommu_group = mtk_groups[2];
+	mtk.dev->dma_range_map = &mtk_nowhere;
+}
+
+static void mtk_mm_somewhere(struct kunit *test, struct iommu_domain *domain)
+{
+	mtk.dev->iommu_group = mtk_groups[0];
+	mtk.dev->dma_range_map = NULL;
+}
+
+static void mtk_bind_m4u(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, mtk_other_m4u), 0);
+}
+
+static void mtk_bind_bank(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, mtk_other), 0);
+}
+
+static void mtk_bind_region(struct kunit *test, struct iommu_domain *domain)
+{
+	mtk_mm(test, domain);
+	mtk_bind_bank(test, domain);
+}
+
+static const struct attach_case mtk_cases[] = {
+	{ .name = "mtk_iommu_get_iova_region_id: no region for the device", .first = true,
+	  .setup = mtk_mm_nowhere, .undo = mtk_mm_somewhere, .expect = -ENODEV },
+	{ .name = "mtk_iommu_domain_finalise: no page table", .first = true,
+	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "mtk_iommu_attach_device: the domain of another M4U", .first = true,
+	  .setup = mtk_bind_m4u, .expect = -EINVAL },
+	{ .name = "mtk_iommu_attach_device: the domain of another bank", .first = true,
+	  .setup = mtk_bind_bank, .expect = -EINVAL },
+	{ .name = "mtk_iommu_attach_device: the domain of another region", .first = true,
+	  .setup = mtk_bind_region, .expect = -EINVAL },
+	{ .name = "mtk_iommu_attach_device: no resume", .first = true, .keeps = true,
+	  .call = "pm_runtime_resume_and_get", .ret = -EACCES, .expect = -EACCES },
+	{ .name = "mtk_iommu_attach_device: EINVAL from the resume", .first = true, .keeps = true,
+	  .call = "pm_runtime_resume_and_get", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "mtk_iommu_runtime_resume: no clock", .first = true, .keeps = true,
+	  .call = "clk_prepare_enable", .ret = -EIO, .expect = -EIO },
+	{ .name = "mtk_iommu_runtime_resume: EINVAL from the clock", .first = true, .keeps = true,
+	  .call = "clk_prepare_enable", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "mtk_iommu_hw_init: no IRQ", .first = true, .keeps = true,
+	  .call = "devm_request_irq", .ret = -ENOMEM, .expect = -ENOMEM },
+	{ .name = "mtk_iommu_hw_init: EINVAL for the IRQ", .first = true, .keeps = true,
+	  .call = "devm_request_irq", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "mtk_iommu_config: the first port is not enabled", .first = true, .keeps = true,
+	  .call = "regmap_update_bits", .ret = -EIO, .expect = -EIO },
+	{ .name = "mtk_iommu_config: EINVAL from the regmap", .first = true, .keeps = true,
+	  .call = "regmap_update_bits", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "mtk_iommu_attach_device: success", .first = true },
+	{ .name = "mtk_iommu_attach_device: success for multimedia", .first = true,
+	  .setup = mtk_mm },
+};
+
+KUNIT_ARRAY_PARAM(mtk, mtk_cases, attach_case_desc);
+
+static void mtk_attach(struct kunit *test)
+{
+	attach_check(test, &mtk, test->param_value);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[0][0].m4u_dom, NULL, "a domain that is freed");
+}
+
+/* Not even for a moment is the device out of its domain. */
+static void mtk_kept(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &mtk);
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, mtk.dev), 0);
+	KUNIT_EXPECT_EQ(test, mtk_ports, GENMASK(17, 16));
+	seen = mtk_seen(test);
+	mtk_bind_m4u(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mtk_seen(test), seen);
+	mtk_leave(test, old);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* A domain that is fresh stays so, whatever fails, and fits another M4U. */
+static void mtk_fresh(struct kunit *test)
+{
+	static const char * const calls[] = {
+		"pm_runtime_resume_and_get", "devm_request_irq", "regmap_update_bits",
+	};
+	struct iommu_domain *domain;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		domain = attach_test_alloc(test, &mtk);
+		attach_test.call = calls[i];
+		attach_test.nth = 1;
+		attach_test.ret = -EIO;
+		KUNIT_EXPECT_NE_MSG(test, domain->ops->attach_dev(domain, mtk.dev), 0, calls[i]);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[0][0].m4u_dom, NULL, calls[i]);
+		KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, mtk_other_m4u), 0,
+				    calls[i]);
+		KUNIT_EXPECT_NE_MSG(test, mtk_regs[1][0][REG_MMU_PT_BASE_ADDR / 4], 0, calls[i]);
+		KUNIT_EXPECT_NE_MSG(test, mtk_regs[1][0][REG_MMU_PT_BASE_ADDR / 4],
+				    mtk_regs[0][0][REG_MMU_PT_BASE_ADDR / 4], calls[i]);
+		KUNIT_EXPECT_EQ_MSG(test, mtk_nr_tables, 2, calls[i]);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, to_mtk_domain(domain)->iop, mtk_tables[1], calls[i]);
+		domain->ops->free(domain);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[1][0].m4u_dom, NULL, calls[i]);
+	}
+	domain = attach_test_alloc(test, &mtk);
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* The M4U goes on with the table of a domain that is freed, but not with the domain. */
+static void mtk_free(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &mtk);
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+	u32 *table = &mtk_regs[0][0][REG_MMU_PT_BASE_ADDR / 4], was;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, mtk.dev), 0);
+	was = *table;
+	old->ops->free(old);
+	KUNIT_EXPECT_PTR_EQ(test, mtk_banks[0][0].m4u_dom, NULL);
+	*table = 0;
+	KUNIT_EXPECT_EQ(test, mtk_iommu_runtime_resume(mtk_m4u[0].dev), 0);
+	KUNIT_EXPECT_EQ(test, *table, was);
+
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	KUNIT_EXPECT_PTR_EQ(test, to_mtk_domain(domain)->iop, mtk_tables[0]);
+	KUNIT_EXPECT_EQ(test, *table, was);
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* Without a driver, a device has no dma_range_map, but still its region. */
+static void mtk_region(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+
+	mtk_mm(test, domain);
+	mtk.dev->iommu_group = mtk_groups[1];
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_start, SZ_4G);
+	KUNIT_EXPECT_EQ(test, mtk_m4u[0].larb_imu[0].bank[1], 1);
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+static struct device *mtk_client(struct kunit *test, struct mtk_iommu_data *data,
+				 u32 id, u32 id2, struct iommu_group *group)
+{
+	struct device *dev = attach_test_device(test, "mtk-client");
+	u32 ids[] = { id, id2 };
+
+	dev_iommu_priv_set(dev, data);
+	dev->iommu_group = group;
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &mtk_iommu_ops), 0);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, ids, id2 ? 2 : 1), 0);
+	return dev;
+}
+
+static int mtk_init(struct kunit *test)
+{
+	struct mtk_iommu_bank_data *bank;
+	struct mtk_iommu_data *data;
+	int i, j;
+
+	memset(&attach_test, 0, sizeof(attach_test));
+	memset(mtk_regs, 0, sizeof(mtk_regs));
+	memset(mtk_m4u, 0, sizeof(mtk_m4u));
+	memset(mtk_banks, 0, sizeof(mtk_banks));
+	mtk_ports = 0;
+	for (i = 0; i < ARRAY_SIZE(mtk_groups); i++) {
+		mtk_groups[i] = iommu_group_alloc();
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mtk_groups[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(mtk_m4u); i++) {
+		data = &mtk_m4u[i];
+		data->dev = attach_test_device(test, "mtk-m4u");
+		dev_set_drvdata(data->dev, data);
+		data->plat_data = &mt8195_data_infra;
+		data->bank = mtk_banks[i];
+		mutex_init(&data->mutex);
+		INIT_LIST_HEAD(&data->hw_list_head);
+		list_add_tail(&data->list, &data->hw_list_head);
+		data->hw_list = &data->hw_list_head;
+		/* As if it had been suspended before */
+		data->reg.wr_len_ctrl = 1;
+		for (j = 0; j < 2; j++) {
+			bank = &data->bank[j * 4];
+			bank->id = j * 4;
+			bank->base = (void __iomem *)mtk_regs[i][j];
+			bank->parent_dev = data->dev;
+			bank->parent_data = data;
+			spin_lock_init(&bank->tlb_lock);
+			mtk_regs[i][j][REG_MMU_WR_LEN_CTRL / 4] = 1;
+		}
+	}
+	mtk.dev = mtk_client(test, &mtk_m4u[0], MTK_M4U_ID(0, 16), MTK_M4U_ID(0, 17),
+			     mtk_groups[0]);
+	mtk_other = mtk_client(test, &mtk_m4u[0], MTK_M4U_ID(0, 20), 0, mtk_groups[1]);
+	mtk_other_m4u = mtk_client(test, &mtk_m4u[1], MTK_M4U_ID(0, 18), 0, mtk_groups[2]);
+	mtk.ops = &mtk_iommu_ops;
+	mtk.seen = mtk_seen;
+	mtk.leave = mtk_leave;
+	attach_test.resume = mtk_iommu_runtime_resume;
+	attach_test.suspend = mtk_iommu_runtime_suspend;
+	return 0;
+}
+
+static void mtk_exit(struct kunit *test)
+{
+	struct device *devs[] = { mtk.dev, mtk_other, mtk_other_m4u };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(devs); i++) {
+		iommu_fwspec_free(devs[i]);
+		devs[i]->iommu_group = NULL;
+		attach_test_remove(devs[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(mtk_groups); i++)
+		iommu_group_put(mtk_groups[i]);
+	for (i = 0; i < ARRAY_SIZE(mtk_m4u); i++)
+		attach_test_remove(mtk_m4u[i].dev);
+}
+
+static struct kunit_case mtk_kunit[] = {
+	KUNIT_CASE_PARAM(mtk_attach, mtk_gen_params),
+	KUNIT_CASE(mtk_kept),
+	KUNIT_CASE(mtk_fresh),
+	KUNIT_CASE(mtk_free),
+	KUNIT_CASE(mtk_region),
+	{}
+};
+
+static struct kunit_suite mtk_suite = {
+	.name = "mtk-iommu", .init = mtk_init, .exit = mtk_exit, .test_cases = mtk_kunit,
+};
+
+kunit_test_suite(mtk_suite);
