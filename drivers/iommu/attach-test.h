@@ -255,7 +255,7 @@ static void attach_check(struct kunit *test, struct attach_driver *drv,
  * room for what the core and the driver keep with a device. Goes at the end by
  * attach_test_remove().
  */
-static struct device *__maybe_unused attach_test_device(struct kunit *test, const char *name)
+static struct device __maybe_unused *attach_test_device(struct kunit *test, const char *name)
 {
 	const struct platform_device_info info = {
 		.name = name, .id = PLATFORM_DEVID_AUTO, .dma_mask = DMA_BIT_MASK(32),
@@ -281,9 +281,7 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-/* Nothing probes by itself, nothing is exported twice. */
-#undef EXPORT_SYMBOL
-#undef EXPORT_SYMBOL_GPL
+/* Nothing probes by itself. */
 #undef MODULE_DEVICE_TABLE
 #undef builtin_platform_driver
 #undef builtin_platform_driver_probe
@@ -293,14 +291,12 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #undef device_initcall
 #undef module_init
 #undef subsys_initcall
-#define EXPORT_SYMBOL(sym)
-#define EXPORT_SYMBOL_GPL(sym)
 #define MODULE_DEVICE_TABLE(type, name)
 #define ATTACH_TEST_UNUSED(sym) \
 	static const void * const __maybe_unused __UNIQUE_ID(unused) = &(sym)
 #define builtin_platform_driver(drv)		ATTACH_TEST_UNUSED(drv)
-#define builtin_platform_driver_probe(drv, fn)	\
-	ATTACH_TEST_UNUSED(drv); ATTACH_TEST_UNUSED(fn)
+#define builtin_platform_driver_probe(drv, fn)					\
+	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = { &(drv), &(fn) }
 #define module_platform_driver(drv)		ATTACH_TEST_UNUSED(drv)
 #define arch_initcall(fn)			ATTACH_TEST_UNUSED(fn)
 #define core_initcall(fn)			ATTACH_TEST_UNUSED(fn)
@@ -323,8 +319,8 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #define dev_err_ratelimited(...)	ATTACH_TEST_PRINTS(_dev_err, __VA_ARGS__)
 #define dev_warn(...)			ATTACH_TEST_PRINTS(_dev_warn, __VA_ARGS__)
 #define dev_warn_ratelimited(...)	ATTACH_TEST_PRINTS(_dev_warn, __VA_ARGS__)
-#define pr_err(...)			ATTACH_TEST_PRINTS(_printk, KERN_ERR __VA_ARGS__)
-#define pr_warn(...)			ATTACH_TEST_PRINTS(_printk, KERN_WARNING __VA_ARGS__)
+#define pr_err(...)			ATTACH_TEST_PRINTS(pr_info, __VA_ARGS__)
+#define pr_warn(...)			ATTACH_TEST_PRINTS(pr_info, __VA_ARGS__)
 
 /* Memory: the case names the call as the driver does. */
 #undef kmalloc
@@ -340,7 +336,10 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #define kmem_cache_free(c, p)	({ void *__p = (p); GIVE(MEM, __p); kmem_cache_free(c, __p); })
 #define __get_free_pages(...)	TAKE(PAGES, "__get_free_pages", __get_free_pages(__VA_ARGS__))
 #define get_zeroed_page(...)	TAKE(PAGES, "get_zeroed_page", get_zeroed_page(__VA_ARGS__))
-#define free_pages(p, order)	({ unsigned long __p = (p); GIVE(PAGES, __p); free_pages(__p, order); })
+#define free_pages(p, order) ({							\
+	unsigned long __p = (p);						\
+	GIVE(PAGES, __p);							\
+	free_pages(__p, order); })
 #undef free_page
 #define free_page(p)		free_pages(p, 0)
 #undef dma_map_single
@@ -353,14 +352,19 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #define dma_unmap_single(dev, p, size, dir) ({					\
 	attach_test.held[DMA]--;						\
 	dma_unmap_single_attrs(dev, p, size, dir, 0); })
-#define dma_mapping_error(dev, p)	((p) == DMA_MAPPING_ERROR ? -ENOMEM : dma_mapping_error(dev, p))
+#define dma_mapping_error(dev, p) ({						\
+	dma_addr_t __dma = (p);							\
+	__dma == DMA_MAPPING_ERROR ? -ENOMEM : dma_mapping_error(dev, __dma); })
 #define dma_alloc_coherent(...)	TAKE(DMA, "dma_alloc_coherent", dma_alloc_coherent(__VA_ARGS__))
 #define dma_free_coherent(dev, size, p, dma) ({					\
 	void *__p = (p);							\
 	GIVE(DMA, __p);								\
 	dma_free_coherent(dev, size, __p, dma); })
 #define dma_pool_alloc(...)	TAKE(DMA, "dma_pool_alloc", dma_pool_alloc(__VA_ARGS__))
-#define dma_pool_free(pool, p, dma) ({ void *__p = (p); GIVE(DMA, __p); dma_pool_free(pool, __p, dma); })
+#define dma_pool_free(pool, p, dma) ({						\
+	void *__p = (p);							\
+	GIVE(DMA, __p);								\
+	dma_pool_free(pool, __p, dma); })
 #define alloc_io_pgtable_ops(...) \
 	TAKE(PGTABLE, "alloc_io_pgtable_ops", alloc_io_pgtable_ops(__VA_ARGS__))
 #define free_io_pgtable_ops(p) ({						\

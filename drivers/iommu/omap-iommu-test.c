@@ -4,6 +4,8 @@
  *
  * One device with two MMUs and another one with a third. Runtime PM is real.
  */
+/* The driver may be built in, and this a module. */
+#define __DISABLE_EXPORTS
 /* The header's stubs are for those who have no driver. */
 #define CONFIG_OMAP_IOMMU 1
 #include <linux/mfd/syscon.h>

@@ -126,4 +126,5 @@ static struct kunit_case sprd_kunit[] = {
 static struct kunit_suite sprd_suite = {
 	.name = "sprd-iommu", .init = sprd_init, .exit = sprd_exit, .test_cases = sprd_kunit,
 };
+
 kunit_test_suite(sprd_suite);

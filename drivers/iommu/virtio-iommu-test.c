@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit for the attach of virtio-iommu.c, see attach-test.h
+ *
+ * A vIOMMU with a device that has two IDs and one that has a single ID, and
+ * another vIOMMU with a device. The requests are handled as soon as queued.
+ */
+#include <linux/interval_tree.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <uapi/linux/virtio_iommu.h>
+
+#include "attach-test.h"
+
+static int viommu_test_add(struct scatterlist *sgs[], void *data);
+static void *viommu_test_get(unsigned int *len);
+
+#define virtqueue_add_sgs(vq, sgs, out, in, data, gfp) \
+	({ (void)(vq); viommu_test_add(sgs, data); })
+#define virtqueue_get_buf(vq, len)	({ (void)(vq); viommu_test_get(len); })
+#define virtqueue_kick(vq)		((void)(vq))
+#undef module_virtio_driver
+#define module_virtio_driver(drv)	ATTACH_TEST_UNUSED(drv)
+#undef pr_fmt
+
+#include "virtio-iommu.c"
+
+#define VIOMMU_TEST_DOMAINS		16
+/* A mapping is known by the 256 MiB that it starts in. */
+#define VIOMMU_TEST_SHIFT		28
+
+/* The domains of the IDs, 0 for none, and the mappings of the domains */
+static u32 viommu_test_id[4];
+static u16 viommu_test_maps[VIOMMU_TEST_DOMAINS];
+/* Whether an endpoint that is rejected has left its old domain */
+static bool viommu_test_drops;
+static struct { void *data; unsigned int len; } viommu_test_queue[4];
+static unsigned int viommu_test_queued;
+
+static struct viommu_dev viommu_test[2];
+static struct virtio_device viommu_test_vdev;
+static struct viommu_endpoint viommu_test_ep[3];
+static struct iommu_resv_region viommu_test_resv;
+static struct attach_driver viommu;
+
+static bool viommu_test_used(u32 domain)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(viommu_test_id); i++)
+		if (viommu_test_id[i] == domain)
+			return true;
+	return false;
+}
+
+/* A domain goes with its last endpoint, and the mappings with the domain. */
+static void viommu_test_leave(u32 id)
+{
+	u32 domain = viommu_test_id[id];
+
+	viommu_test_id[id] = 0;
+	if (!viommu_test_used(domain))
+		viommu_test_maps[domain] = 0;
+}
+
+static u8 viommu_test_handle(void *buf)
+{
+	struct virtio_iommu_req_attach *attach = buf;
+	struct virtio_iommu_req_map *map = buf;
+	u32 domain = le32_to_cpu(attach->domain), id = le32_to_cpu(attach->endpoint);
+	u64 start = le64_to_cpu(map->virt_start) >> VIOMMU_TEST_SHIFT;
+	u64 end = le64_to_cpu(map->virt_end) >> VIOMMU_TEST_SHIFT;
+	bool fails;
+
+	switch (attach->head.type) {
+	case VIRTIO_IOMMU_T_ATTACH:
+		fails = attach_test_fails("ATTACH");
+		if (!fails || viommu_test_drops)
+			viommu_test_leave(id);
+		if (fails)
+			return attach_test.ret;
+		viommu_test_id[id] = domain;
+		return VIRTIO_IOMMU_S_OK;
+	case VIRTIO_IOMMU_T_DETACH:
+		if (viommu_test_id[id] != domain)
+			return VIRTIO_IOMMU_S_INVAL;
+		viommu_test_leave(id);
+		return VIRTIO_IOMMU_S_OK;
+	case VIRTIO_IOMMU_T_MAP:
+		if (attach_test_fails("MAP"))
+			return attach_test.ret;
+		if (!viommu_test_used(domain))
+			return VIRTIO_IOMMU_S_NOENT;
+		if (viommu_test_maps[domain] & BIT(start))
+			return VIRTIO_IOMMU_S_INVAL;
+		viommu_test_maps[domain] |= BIT(start);
+		return VIRTIO_IOMMU_S_OK;
+	case VIRTIO_IOMMU_T_UNMAP:
+		if (!viommu_test_used(domain))
+			return VIRTIO_IOMMU_S_NOENT;
+		viommu_test_maps[domain] &= ~GENMASK(end, start);
+		return VIRTIO_IOMMU_S_OK;
+	}
+	return VIRTIO_IOMMU_S_UNSUPP;
+}
+
+static int viommu_test_add(struct scatterlist *sgs[], void *data)
+{
+	struct virtio_iommu_req_tail *tail = sg_virt(sgs[1]);
+	int ret = FAIL_OR("virtqueue_add_sgs", 0);
+	unsigned int len = sizeof(*tail);
+
+	if (ret)
+		return ret;
+	if (attach_test_fails("answer")) {
+		/* An error nobody hears of: no answer, or one of a strange length */
+		len = attach_test.ret;
+		tail->status = len ? VIRTIO_IOMMU_S_INVAL : VIRTIO_IOMMU_S_OK;
+	} else {
+		tail->status = viommu_test_handle(sg_virt(sgs[0]));
+	}
+	viommu_test_queue[viommu_test_queued].data = data;
+	viommu_test_queue[viommu_test_queued++].len = len;
+	return 0;
+}
+
+static void *viommu_test_get(unsigned int *len)
+{
+	if (!viommu_test_queued)
+		return NULL;
+	*len = viommu_test_queue[--viommu_test_queued].len;
+	return viommu_test_queue[viommu_test_queued].data;
+}
+
+/* The domain of each ID of the first device and its mappings */
+static u64 viommu_seen(struct kunit *test)
+{
+	u64 seen = 0;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		seen = seen << 32 | viommu_test_id[i] << 16 | viommu_test_maps[viommu_test_id[i]];
+	return seen;
+}
+
+static void viommu_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_detach_dev(&viommu_test_ep[0]);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), 0);
+}
+
+static void viommu_other_in(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, viommu_test_ep[1].dev), 0);
+}
+
+static void viommu_other_out(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_detach_dev(&viommu_test_ep[1]);
+}
+
+static void viommu_foreign_in(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, viommu_test_ep[2].dev), 0);
+}
+
+static void viommu_foreign_out(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_detach_dev(&viommu_test_ep[2]);
+}
+
+static void viommu_large_page(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test[0].pgsize_bitmap = PAGE_SIZE * 2;
+}
+
+static void viommu_page(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test[0].pgsize_bitmap = PAGE_SIZE;
+}
+
+static void viommu_bypass(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test_vdev.features = BIT_ULL(VIRTIO_IOMMU_F_BYPASS_CONFIG);
+}
+
+static void viommu_no_bypass(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test_vdev.features = 0;
+}
+
+/*
+ * The second ID is rejected: the core attaches the old domain again, and the
+ * driver replays the mappings. The new domain keeps its ID, by design.
+ */
+#define VIOMMU_REJECTS(status, err) {						\
+	.name = "viommu_get_req_errno: " #status " for the second ID",		\
+	.call = "ATTACH", .nth = 2, .ret = VIRTIO_IOMMU_S_##status,		\
+	.moved = true, .keeps = true, .expect = err }
+#define VIRTIO_IOMMU_S_UNKNOWN	0x55
+
+/* Identity domains, as they have mappings: two of them, see viommu_test_init(). */
+static const struct attach_case viommu_cases[] = {
+	{ .name = "viommu_attach_dev: the domain is on another vIOMMU",
+	  .setup = viommu_foreign_in, .undo = viommu_foreign_out, .expect = -EINVAL },
+	{ .name = "viommu_domain_finalise: the smallest page is larger than PAGE_SIZE",
+	  .setup = viommu_large_page, .undo = viommu_page, .expect = -ENODEV },
+	{ .name = "viommu_domain_finalise: no domain id",
+	  .call = "ida_alloc_range", .ret = -ENOSPC, .expect = -ENOSPC },
+	{ .name = "viommu_domain_finalise: no memory for a domain id",
+	  .call = "ida_alloc_range", .ret = -ENOMEM, .expect = -ENOMEM },
+	{ .name = "viommu_domain_map_identity: no memory for a mapping",
+	  .call = "kzalloc", .expect = -ENOMEM },
+	{ .name = "viommu_domain_map_identity: no memory for the last mapping",
+	  .call = "kzalloc", .nth = 2, .expect = -ENOMEM },
+	{ .name = "viommu_attach_errno: UNSUPP while the domain has an endpoint",
+	  .setup = viommu_other_in, .undo = viommu_other_out, .call = "ATTACH",
+	  .ret = VIRTIO_IOMMU_S_UNSUPP, .moved = true, .keeps = true, .expect = -EINVAL },
+	{ .name = "viommu_attach_errno: INVAL while the domain has an endpoint",
+	  .setup = viommu_other_in, .undo = viommu_other_out, .call = "ATTACH", .nth = 2,
+	  .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true, .expect = -ENODEV },
+	VIOMMU_REJECTS(UNSUPP, -ENOSYS),
+	VIOMMU_REJECTS(INVAL, -ENODEV),
+	VIOMMU_REJECTS(RANGE, -ERANGE),
+	VIOMMU_REJECTS(NOENT, -ENOENT),
+	VIOMMU_REJECTS(FAULT, -EFAULT),
+	VIOMMU_REJECTS(NOMEM, -ENOMEM),
+	VIOMMU_REJECTS(IOERR, -EIO),
+	VIOMMU_REJECTS(DEVERR, -EIO),
+	VIOMMU_REJECTS(UNKNOWN, -EIO),
+	{ .name = "viommu_get_req_errno: INVAL for the first ID", .call = "ATTACH",
+	  .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true, .expect = -ENODEV },
+	{ .name = "__viommu_add_req: no memory for the first ATTACH request",
+	  .call = "kzalloc", .nth = 3, .moved = true, .keeps = true, .expect = -ENOMEM },
+	{ .name = "__viommu_add_req: no memory for the second ATTACH request",
+	  .call = "kzalloc", .nth = 4, .moved = true, .keeps = true, .expect = -ENOMEM },
+	{ .name = "__viommu_add_req: no memory in the virtqueue",
+	  .call = "virtqueue_add_sgs", .nth = 2, .ret = -ENOMEM, .moved = true, .keeps = true,
+	  .expect = -ENOMEM },
+	{ .name = "__viommu_add_req: a broken virtqueue", .call = "virtqueue_add_sgs",
+	  .nth = 2, .ret = -EIO, .moved = true, .keeps = true, .expect = -EIO },
+	{ .name = "__viommu_add_req: the virtqueue is full", .call = "virtqueue_add_sgs",
+	  .nth = 2, .ret = -ENOSPC },
+	{ .name = "__viommu_sync_req: no answer", .call = "answer", .nth = 2,
+	  .moved = true, .keeps = true, .expect = -EIO },
+	{ .name = "__viommu_sync_req: an answer of another length", .call = "answer", .nth = 2,
+	  .ret = 2, .moved = true, .keeps = true, .expect = -ENODEV },
+	{ .name = "viommu_replay_mappings: INVAL for the second mapping", .call = "MAP",
+	  .nth = 2, .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true,
+	  .expect = -ENODEV },
+	{ .name = "viommu_replay_mappings: NOMEM for the second mapping", .call = "MAP",
+	  .nth = 2, .ret = VIRTIO_IOMMU_S_NOMEM, .moved = true, .keeps = true,
+	  .expect = -ENOMEM },
+	{ .name = "viommu_replay_mappings: no memory for the request", .call = "kzalloc",
+	  .nth = 5, .moved = true, .keeps = true, .expect = -ENOMEM },
+	{ .name = "viommu_domain_finalise: success with bypass",
+	  .setup = viommu_bypass, .undo = viommu_no_bypass },
+	{ .name = "viommu_attach_dev: success", },
+};
+
+KUNIT_ARRAY_PARAM(viommu, viommu_cases, attach_case_desc);
+
+static void viommu_attach(struct kunit *test)
+{
+	attach_check(test, &viommu, test->param_value);
+}
+
+/* The specification leaves open when the device takes an ID off its old domain. */
+static void viommu_attach_drops(struct kunit *test)
+{
+	viommu_test_drops = true;
+	viommu_attach(test);
+}
+
+/* A device without old domain must be in none after a failure. */
+static void viommu_attach_new(struct kunit *test)
+{
+	struct attach_case c = *(const struct attach_case *)test->param_value;
+
+	c.first = true;
+	c.moved = false;
+	attach_check(test, &viommu, &c);
+}
+
+static struct iommu_domain *viommu_test_mapped(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain;
+
+	viommu.type = IOMMU_DOMAIN_UNMANAGED;
+	domain = attach_test_alloc(test, &viommu);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dev), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, 0, 0, PAGE_SIZE, 1, IOMMU_READ,
+						     GFP_KERNEL, NULL), 0);
+	return domain;
+}
+
+static int viommu_test_reject(struct iommu_domain *domain, int nth)
+{
+	int ret;
+
+	attach_test.nth = nth;
+	attach_test.ret = VIRTIO_IOMMU_S_NOMEM;
+	attach_test.call = "ATTACH";
+	ret = domain->ops->attach_dev(domain, viommu.dev);
+	attach_test.call = NULL;
+	return ret;
+}
+
+/* An endpoint that stays is counted on: else a later mapping does not get to the device. */
+static void viommu_count(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 1), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	}
+	KUNIT_EXPECT_EQ(test, old->ops->map_pages(old, SZ_256M, 0, PAGE_SIZE, 1, IOMMU_READ,
+						  GFP_KERNEL, NULL), 0);
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[0]], 3);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+/* The mappings of a domain are its other endpoints', too. */
+static void viommu_shared(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+
+	viommu_other_in(test, old);
+	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 2), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[2]], 1);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[0]], 1);
+	KUNIT_EXPECT_EQ(test, viommu_test_id[0], viommu_test_id[2]);
+	viommu_other_out(test, old);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* With a single ID the domain is gone when the device attaches it again. */
+static void viommu_single(struct kunit *test)
+{
+	struct iommu_domain *old, *domain;
+	u64 seen;
+
+	dev_iommu_fwspec_get(viommu.dev)->num_ids = 1;
+	old = viommu_test_mapped(test, viommu.dev);
+	domain = attach_test_alloc(test, &viommu);
+	seen = viommu_seen(test);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	viommu_test_drops = true;
+	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+static int viommu_test_init(struct kunit *test)
+{
+	int i;
+
+	memset(viommu_test, 0, sizeof(viommu_test));
+	memset(viommu_test_ep, 0, sizeof(viommu_test_ep));
+	memset(viommu_test_id, 0, sizeof(viommu_test_id));
+	memset(viommu_test_maps, 0, sizeof(viommu_test_maps));
+	memset(attach_test.held, 0, sizeof(attach_test.held));
+	viommu_test_drops = false;
+	viommu_test_vdev.features = 0;
+	viommu_test_vdev.dev.driver = &virtio_iommu_drv.driver;
+	viommu_ops.pgsize_bitmap = PAGE_SIZE;
+	for (i = 0; i < 2; i++) {
+		struct viommu_dev *dev = &viommu_test[i];
+
+		dev->vdev = &viommu_test_vdev;
+		spin_lock_init(&dev->request_lock);
+		INIT_LIST_HEAD(&dev->requests);
+		ida_init(&dev->domain_ids);
+		dev->pgsize_bitmap = PAGE_SIZE;
+		dev->map_flags = VIRTIO_IOMMU_MAP_F_READ | VIRTIO_IOMMU_MAP_F_WRITE;
+		/* No domain is 0: that says none. */
+		dev->first_domain = i * 8 + 1;
+		dev->last_domain = i * 8 + 7;
+		dev->geometry.aperture_end = U32_MAX;
+		dev->geometry.force_aperture = true;
+	}
+	/* Splits the identity mapping in two */
+	viommu_test_resv.start = SZ_1G;
+	viommu_test_resv.length = SZ_256M;
+	for (i = 0; i < 3; i++) {
+		struct viommu_endpoint *ep = &viommu_test_ep[i];
+		struct iommu_fwspec *fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 2),
+							    GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, fwspec);
+		fwspec->num_ids = i ? 1 : 2;
+		fwspec->ids[0] = i ? i + 1 : 0;
+		fwspec->ids[1] = 1;
+		ep->viommu = &viommu_test[i / 2];
+		INIT_LIST_HEAD(&ep->resv_regions);
+		ep->dev = attach_test_device(test, "viommu-client");
+		dev_iommu_fwspec_set(ep->dev, fwspec);
+		dev_iommu_priv_set(ep->dev, ep);
+		ep->viommu->dev = ep->dev;
+	}
+	list_add(&viommu_test_resv.list, &viommu_test_ep[0].resv_regions);
+	viommu.ops = &viommu_ops;
+	viommu.type = IOMMU_DOMAIN_IDENTITY;
+	viommu.seen = viommu_seen;
+	viommu.leave = viommu_leave;
+	viommu.dev = viommu_test_ep[0].dev;
+	return 0;
+}
+
+static void viommu_test_exit(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		attach_test_remove(viommu_test_ep[i].dev);
+	for (i = 0; i < 2; i++)
+		ida_destroy(&viommu_test[i].domain_ids);
+}
+
+static struct kunit_case viommu_kunit[] = {
+	KUNIT_CASE_PARAM(viommu_attach, viommu_gen_params),
+	KUNIT_CASE_PARAM(viommu_attach_drops, viommu_gen_params),
+	KUNIT_CASE_PARAM(viommu_attach_new, viommu_gen_params),
+	KUNIT_CASE(viommu_count),
+	KUNIT_CASE(viommu_shared),
+	KUNIT_CASE(viommu_single),
+	{}
+};
+
+static struct kunit_suite viommu_suite = {
+	.name = "virtio-iommu", .init = viommu_test_init, .exit = viommu_test_exit,
+	.test_cases = viommu_kunit,
+};
+
+kunit_test_suite(viommu_suite);

@@ -1,0 +1,2121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How groups join and leave containers of VFIO type1: which domain they get,
+ * which error they get, and that nothing else changes.
+ *
+ * Most of it needs simulated IOMMUs and is skipped without them. The fixture
+ * "any" also takes real devices: VFIO_TEST_DEVICES="0000:01:00.0 ..." names two
+ * or more that VFIO's drivers have and that are in IOMMU groups of their own.
+ *
+ * A container tries its newest domain first. Where the IOMMUs a, b and c have
+ * joined, in this order and with a domain each, c has the first one, b the
+ * middle one, a the last one.
+ */
+
+#define _GNU_SOURCE
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "../kselftest_harness.h"
+#include "sim.h"
+
+#define NR_PAGES	4
+#define READ_ONLY	(NR_PAGES - 1)	/* the page that is mapped so */
+#define NR_GROUPS	16
+#define UNSAFE		"/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
+
+/* Far enough from each other that every page is a call of map_pages */
+#define IOVA(page)	(0x1000000UL + (page) * 0x100000UL)
+
+/* Those of a fresh domain: one page each, and one for the test of superpages */
+#define REPLAY		(NR_PAGES + 1)
+
+enum { SAME, FRESH };
+
+struct counts {
+	long attach;	/* calls of attach_dev */
+	long refused;
+	long alloc;	/* domains */
+	long free;
+	long map;	/* calls of map_pages */
+};
+
+/* A container with what should be in it */
+struct world {
+	int container;
+	bool type1;			/* VFIO_SET_IOMMU was done */
+	bool sim;
+	unsigned int members;		/* groups */
+	unsigned int domains;
+	unsigned int leaked;		/* domains that could not be freed */
+	unsigned long pages;		/* mapped */
+	unsigned long mmio;		/* the same, but of a device: not pinned */
+	unsigned long page_size;
+	char *mem;
+	unsigned char seed;
+	struct counts mark;
+	struct sim_state start;
+	struct {
+		char dev[64];
+		int fd;
+	} group[NR_GROUPS];
+
+	/* Of the fixture "any" */
+	char names[SIM_NAME_MAX];
+	char *dev[NR_GROUPS];
+	int nr;
+};
+
+/* Everything below says for which line of a test it failed */
+#define AT(line) TH_LOG("in line %d", line)
+
+static void get_counts(struct counts *c)
+{
+	c->attach = sim_stat(".", "attach");
+	c->refused = sim_stat(".", "refused");
+	c->alloc = sim_stat(".", "alloc");
+	c->free = sim_stat(".", "free");
+	c->map = sim_stat(".", "map");
+}
+
+/* What was counted since the last time */
+static void expect_counts(struct __test_metadata *_metadata, struct world *w,
+			  int line, struct counts want)
+{
+	struct counts now;
+
+	if (!w->sim)
+		return;
+	get_counts(&now);
+	EXPECT_EQ(want.attach, now.attach - w->mark.attach)
+		AT(line);
+	EXPECT_EQ(want.refused, now.refused - w->mark.refused)
+		AT(line);
+	EXPECT_EQ(want.alloc, now.alloc - w->mark.alloc)
+		AT(line);
+	EXPECT_EQ(want.free, now.free - w->mark.free)
+		AT(line);
+	EXPECT_EQ(want.map, now.map - w->mark.map)
+		AT(line);
+	w->mark = now;
+}
+
+/* Everything is mapped in every domain, and pinned once */
+static void expect_state(struct __test_metadata *_metadata, struct world *w,
+			 int line)
+{
+	unsigned long pages = w->domains ? w->pages : 0;
+	unsigned long mapped = (w->pages + w->mmio) * w->page_size;
+	unsigned int i, j, full = 0, empty = 0;
+	struct sim_state now;
+
+	ASSERT_EQ(0, sim_state(&now));
+	EXPECT_EQ(pages, now.pinned - w->start.pinned)
+		AT(line);
+	EXPECT_EQ(pages * w->page_size / 1024, now.locked - w->start.locked)
+		AT(line);
+	if (!w->sim)
+		return;
+
+	EXPECT_EQ(w->start.violations, now.violations)
+		AT(line);
+	for (i = 0, j = 0; i < now.nr_domains; i++) {
+		if (j < w->start.nr_domains &&
+		    w->start.domain[j].id == now.domain[i].id) {
+			j++;
+			continue;
+		}
+		full += now.domain[i].mapped == mapped;
+		empty += !now.domain[i].mapped;
+	}
+	EXPECT_EQ(w->start.nr_domains + w->domains + w->leaked, now.nr_domains)
+		AT(line);
+	EXPECT_EQ(w->domains + (mapped ? 0 : w->leaked), full)
+		AT(line);
+	EXPECT_EQ(w->leaked + (mapped ? 0 : w->domains), empty)
+		AT(line);
+}
+
+static int group_fd(struct world *w, const char *dev)
+{
+	int i;
+
+	for (i = 0; i < NR_GROUPS - 1 && w->group[i].dev[0]; i++)
+		if (!strcmp(w->group[i].dev, dev))
+			break;
+	if (!w->group[i].dev[0]) {
+		snprintf(w->group[i].dev, sizeof(w->group[i].dev), "%s", dev);
+		w->group[i].fd = strchr(dev, '/') ? sim_group_open(dev) :
+						    vfio_group_open(dev);
+	}
+	return w->group[i].fd;
+}
+
+static void group_close(struct world *w, const char *dev)
+{
+	int i;
+
+	for (i = 0; i < NR_GROUPS; i++) {
+		if (strcmp(w->group[i].dev, dev))
+			continue;
+		close(w->group[i].fd);
+		strcpy(w->group[i].dev, "-");
+	}
+}
+
+static int try_join(struct world *w, const char *dev)
+{
+	int ret, fd = group_fd(w, dev);
+
+	if (fd < 0)
+		return fd;
+	ret = vfio_join(w->container, fd);
+	if (!ret && !w->type1) {
+		ret = vfio_set_iommu(w->container);
+		if (ret)
+			vfio_leave(fd);
+		else
+			w->type1 = true;
+	}
+	return ret;
+}
+
+/* A mapping that has been there before goes into a fresh domain, and once */
+static void expect_join(struct __test_metadata *_metadata, struct world *w,
+			int line, const char *dev, int fresh)
+{
+	int ret = try_join(w, dev);
+
+	EXPECT_EQ(0, ret)
+		AT(line);
+	if (!ret) {
+		w->members++;
+		w->domains += fresh;
+	}
+	expect_state(_metadata, w, line);
+}
+
+static void expect_no_join(struct __test_metadata *_metadata, struct world *w,
+			   int line, const char *dev, int err)
+{
+	int ret = try_join(w, dev);
+
+	EXPECT_EQ(err, ret)
+		AT(line);
+	/* So that the rest of the test makes sense */
+	if (!ret)
+		vfio_leave(group_fd(w, dev));
+	expect_state(_metadata, w, line);
+}
+
+/* @domains of them go with the group; with the last group goes all */
+static void expect_leave(struct __test_metadata *_metadata, struct world *w,
+			 int line, const char *dev, int domains)
+{
+	EXPECT_EQ(0, vfio_leave(group_fd(w, dev)))
+		AT(line);
+	w->domains -= domains;
+	if (!--w->members) {
+		w->pages = 0;
+		w->mmio = 0;
+		w->type1 = false;
+	}
+	expect_state(_metadata, w, line);
+}
+
+static void map_page(struct __test_metadata *_metadata, struct world *w,
+		     int line, unsigned int page)
+{
+	unsigned int prot = VFIO_DMA_MAP_FLAG_READ;
+
+	if (page != READ_ONLY)
+		prot |= VFIO_DMA_MAP_FLAG_WRITE;
+	EXPECT_EQ(0, vfio_map_prot(w->container, w->mem + page * w->page_size,
+				   IOVA(page), w->page_size, prot))
+		AT(line);
+	w->pages++;
+	expect_state(_metadata, w, line);
+}
+
+static void unmap_page(struct __test_metadata *_metadata, struct world *w,
+		       int line, unsigned int page)
+{
+	EXPECT_EQ(0, vfio_unmap(w->container, IOVA(page), w->page_size))
+		AT(line);
+	w->pages--;
+	expect_state(_metadata, w, line);
+}
+
+static void map_pages(struct __test_metadata *_metadata, struct world *w,
+		      int line)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		map_page(_metadata, w, line, i);
+}
+
+/* What is mapped arrives, and nothing else does */
+static void expect_dma(struct __test_metadata *_metadata, struct world *w,
+		       int line, const char *dev)
+{
+	char *src = w->mem, *dst = w->mem + w->page_size;
+
+	if (!w->sim)
+		return;
+	memset(src, ++w->seed, w->page_size);
+	memset(dst, 0, w->page_size);
+	EXPECT_EQ(0, sim_dma(dev, IOVA(1), IOVA(0), w->page_size))
+		AT(line);
+	EXPECT_EQ(0, memcmp(dst, src, w->page_size))
+		AT(line);
+
+	memset(dst, 0, w->page_size);
+	EXPECT_EQ(-EFAULT, sim_dma(dev, IOVA(1) + w->page_size - 1, IOVA(0), 2))
+		AT(line);
+	EXPECT_EQ(0, dst[w->page_size - 1])
+		AT(line);
+	EXPECT_EQ(-EFAULT, sim_dma(dev, IOVA(READ_ONLY), IOVA(0), 1))
+		AT(line);
+	EXPECT_EQ(0, sim_dma(dev, IOVA(0), IOVA(READ_ONLY), 1))
+		AT(line);
+}
+
+/* In no container, so in the identity domain: that does not translate */
+static void expect_no_dma(struct __test_metadata *_metadata, struct world *w,
+			  int line, const char *dev)
+{
+	if (w->sim)
+		EXPECT_EQ(-EOPNOTSUPP, sim_dma(dev, IOVA(1), IOVA(0), 1))
+			AT(line);
+}
+
+#define CALL(f, ...)	f(_metadata, w, __LINE__, ##__VA_ARGS__)
+#define COUNTS(...)	CALL(expect_counts, (struct counts){ __VA_ARGS__ })
+#define JOIN(...)	CALL(expect_join, __VA_ARGS__)
+#define NO_JOIN(...)	CALL(expect_no_join, __VA_ARGS__)
+#define LEAVE(...)	CALL(expect_leave, __VA_ARGS__)
+#define MAP_ALL()	CALL(map_pages)
+#define DMA(...)	CALL(expect_dma, __VA_ARGS__)
+#define NO_DMA(...)	CALL(expect_no_dma, __VA_ARGS__)
+#define STATE()		CALL(expect_state)
+
+#define ADD(...)	ASSERT_EQ(0, sim_add(__VA_ARGS__))
+#define SKIP_TEST(...)	SKIP(longjmp(_metadata->env, 1), __VA_ARGS__)
+
+static void open_world(struct __test_metadata *_metadata, struct world *w,
+		       bool sim)
+{
+	int ret;
+
+	w->container = vfio_container_open();
+	if (w->container < 0)
+		SKIP_TEST("/dev/vfio/vfio: %s", strerror(-w->container));
+	if (ioctl(w->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
+		SKIP_TEST("no VFIO type1");
+	if (sim && !sim_present())
+		SKIP_TEST("no simulated IOMMUs (CONFIG_IOMMU_SIM, configfs, debugfs, root)");
+	if (sim) {
+		/* What a test that died has left */
+		ASSERT_EQ(0, sim_del_all());
+		ret = sim_add("probe", "", "d");
+		sim_del("probe");
+		if (ret == -EBUSY)
+			SKIP_TEST("this machine has an IOMMU that is not simulated");
+		if (ret == -ENOENT)
+			SKIP_TEST("no vfio-platform, or no reset of its simulated devices");
+		ASSERT_EQ(0, ret);
+	}
+
+	w->sim = sim;
+	w->page_size = sysconf(_SC_PAGESIZE);
+	w->mem = mmap(NULL, NR_PAGES * w->page_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)w->mem);
+	ASSERT_EQ(0, sim_state(&w->start));
+	get_counts(&w->mark);
+}
+
+/* However a test ended, nothing is left */
+static void close_world(struct __test_metadata *_metadata, struct world *w)
+{
+	int i;
+
+	for (i = 0; i < NR_GROUPS; i++)
+		if (w->group[i].dev[0] && strcmp(w->group[i].dev, "-"))
+			close(w->group[i].fd);
+	close(w->container);
+	w->domains = 0;
+	w->pages = 0;
+	w->mmio = 0;
+	expect_state(_metadata, w, __LINE__);
+	if (w->sim)
+		EXPECT_EQ(0, sim_del_all());
+}
+
+/* Three domains, with everything mapped */
+static void three_domains(struct __test_metadata *_metadata, struct world *w)
+{
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	ADD("c", "family=3", "d");
+	ADD("x", "family=4", "d");
+	expect_join(_metadata, w, __LINE__, "a/d", FRESH);
+	map_pages(_metadata, w, __LINE__);
+	expect_join(_metadata, w, __LINE__, "b/d", FRESH);
+	expect_join(_metadata, w, __LINE__, "c/d", FRESH);
+	get_counts(&w->mark);
+}
+
+/* Devices of any kind */
+
+FIXTURE(any) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(any) {
+	bool sim;
+};
+
+FIXTURE_VARIANT_ADD(any, sim) { .sim = true };
+FIXTURE_VARIANT_ADD(any, real) { .sim = false };
+
+FIXTURE_SETUP(any)
+{
+	struct world *w = &self->w;
+	const char *env = getenv("VFIO_TEST_DEVICES");
+	char *p, *next;
+	int fd;
+
+	if (!variant->sim && !env)
+		SKIP_TEST("VFIO_TEST_DEVICES names no devices");
+	open_world(_metadata, w, variant->sim);
+	if (variant->sim) {
+		ADD("a", "family=1", "d");
+		ADD("b", "family=1", "d");
+		ADD("c", "family=2", "d");
+		env = "a/d b/d c/d";
+	}
+	snprintf(w->names, sizeof(w->names), "%s", env);
+	for (p = strtok_r(w->names, " ", &next); p && w->nr < NR_GROUPS;
+	     p = strtok_r(NULL, " ", &next)) {
+		w->dev[w->nr++] = p;
+		fd = group_fd(w, p);
+		if (fd < 0)
+			SKIP_TEST("group of %s: %s", p, strerror(-fd));
+	}
+	if (w->nr < 2)
+		SKIP_TEST("two devices are needed");
+}
+
+FIXTURE_TEARDOWN(any)
+{
+	close_world(_metadata, &self->w);
+}
+
+/* Which of them share domains only the simulated ones let us know */
+static int is_fresh(struct world *w, int i)
+{
+	return !i || (w->sim && i == 2);
+}
+
+static void join_all(struct __test_metadata *_metadata, struct world *w)
+{
+	int i;
+
+	for (i = 0; i < w->nr; i++)
+		JOIN(w->dev[i], is_fresh(w, i));
+}
+
+TEST_F(any, container_without_group)
+{
+	struct world *w = &self->w;
+
+	EXPECT_EQ(-EINVAL, vfio_set_iommu(w->container));
+	EXPECT_EQ(-EINVAL, vfio_map(w->container, w->mem, IOVA(0),
+				    w->page_size));
+	EXPECT_EQ(0, vfio_join(w->container, group_fd(w, w->dev[0])));
+	EXPECT_EQ(-EINVAL, vfio_map(w->container, w->mem, IOVA(0),
+				    w->page_size));
+	STATE();
+	EXPECT_EQ(0, vfio_set_iommu(w->container));
+	EXPECT_EQ(-EINVAL, vfio_set_iommu(w->container));
+	w->type1 = true;
+	w->members = 1;
+	w->domains = 1;
+	EXPECT_EQ(-EINVAL, vfio_join(w->container, group_fd(w, w->dev[0])));
+	STATE();
+	LEAVE(w->dev[0], 1);
+	EXPECT_EQ(-EINVAL, vfio_leave(group_fd(w, w->dev[0])));
+	COUNTS(.attach = 1, .alloc = 1, .free = 1, .map = 1);
+}
+
+TEST_F(any, join_then_map)
+{
+	struct world *w = &self->w;
+	int i;
+
+	join_all(_metadata, w);
+	COUNTS(.attach = 4, .refused = 1, .alloc = 2, .map = 2);
+	MAP_ALL();
+	COUNTS(.map = 2 * NR_PAGES);
+	for (i = 0; i < w->nr; i++)
+		DMA(w->dev[i]);
+	for (i = 0; i < NR_PAGES; i++)
+		CALL(unmap_page, i);
+	for (i = 0; i < w->nr; i++)
+		LEAVE(w->dev[i], i + 1 == w->nr ? w->domains :
+						      w->sim && i == 1);
+	COUNTS(.free = 2);
+}
+
+TEST_F(any, map_then_join)
+{
+	struct world *w = &self->w;
+	int i;
+
+	JOIN(w->dev[0], FRESH);
+	MAP_ALL();
+	COUNTS(.attach = 1, .alloc = 1, .map = 1 + NR_PAGES);
+	for (i = 1; i < w->nr; i++)
+		JOIN(w->dev[i], is_fresh(w, i));
+	COUNTS(.attach = 3, .refused = 1, .alloc = 1, .map = REPLAY);
+	for (i = 0; i < w->nr; i++)
+		DMA(w->dev[i]);
+	/* The newest first; with the last one the mappings go */
+	while (i--) {
+		LEAVE(w->dev[i], is_fresh(w, i));
+		NO_DMA(w->dev[i]);
+	}
+	COUNTS(.free = 2);
+}
+
+TEST_F(any, join_then_set_iommu)
+{
+	struct world *w = &self->w;
+	int i;
+
+	for (i = 0; i < w->nr; i++)
+		EXPECT_EQ(0, vfio_join(w->container, group_fd(w, w->dev[i])));
+	COUNTS();
+	STATE();
+	EXPECT_EQ(0, vfio_set_iommu(w->container));
+	w->type1 = true;
+	w->members = w->nr;
+	w->domains = w->sim ? 2 : 1;
+	/* The last one is the first */
+	COUNTS(.attach = 4, .refused = 1, .alloc = 2, .map = 2);
+	MAP_ALL();
+	for (i = 0; i < w->nr; i++)
+		DMA(w->dev[i]);
+}
+
+TEST_F(any, leave_and_come_back)
+{
+	struct world *w = &self->w;
+
+	JOIN(w->dev[0], FRESH);
+	MAP_ALL();
+	LEAVE(w->dev[0], 1);
+	NO_DMA(w->dev[0]);
+	COUNTS(.attach = 1, .alloc = 1, .free = 1, .map = 1 + NR_PAGES);
+
+	/* Another one comes to an empty container, without any mapping */
+	JOIN(w->dev[1], FRESH);
+	COUNTS(.attach = 1, .alloc = 1, .map = 1);
+	if (w->sim)
+		EXPECT_EQ(-EFAULT, sim_dma(w->dev[1], IOVA(1), IOVA(0), 1));
+	MAP_ALL();
+	JOIN(w->dev[0], SAME);
+	DMA(w->dev[0]);
+	LEAVE(w->dev[1], 0);
+	DMA(w->dev[0]);
+	JOIN(w->dev[1], SAME);
+	DMA(w->dev[1]);
+	COUNTS(.attach = 2, .map = NR_PAGES);
+}
+
+/* Whatever is closed last takes everything down */
+TEST_F(any, close_in_any_order)
+{
+	static const char * const orders[] = {
+		"cgd", "cdg", "gcd", "gdc", "dcg", "dgc"
+	};
+	struct world *w = &self->w;
+	int i, j, fd[128];
+	char name[128];
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		JOIN(w->dev[0], FRESH);
+		JOIN(w->dev[1], SAME);
+		MAP_ALL();
+		snprintf(name, sizeof(name), "%s", w->dev[0]);
+		if (w->sim)
+			ASSERT_EQ(0, sim_name(w->dev[0], name, sizeof(name)));
+		fd['c'] = w->container;
+		fd['g'] = group_fd(w, w->dev[0]);
+		fd['d'] = vfio_device_open(fd['g'], name);
+		ASSERT_LE(0, fd['d']);
+		EXPECT_EQ(-EBUSY, vfio_leave(fd['g']));
+		LEAVE(w->dev[1], 0);
+		for (j = 0; j < 3; j++) {
+			STATE();
+			DMA(w->dev[0]);
+			close(fd[(int)orders[i][j]]);
+			/* A group in use is held by its device */
+			if (j == 1 && orders[i][2] == 'c')
+				break;
+		}
+		w->pages = 0;
+		w->domains = 0;
+		w->members = 0;
+		w->type1 = false;
+		STATE();
+		if (j < 3)
+			close(w->container);
+		NO_DMA(w->dev[0]);
+		strcpy(w->group[0].dev, w->dev[0]);
+		w->group[0].fd = w->sim ? sim_group_open(w->dev[0]) :
+					  vfio_group_open(w->dev[0]);
+		ASSERT_LE(0, w->group[0].fd);
+		w->container = vfio_container_open();
+		ASSERT_LE(0, w->container);
+		COUNTS(.attach = 2, .alloc = 1, .free = 1, .map = 1 + NR_PAGES);
+	}
+}
+
+/* A container that has been closed while others go on */
+TEST_F(any, two_containers)
+{
+	struct world *w = &self->w;
+	int other = vfio_container_open();
+
+	ASSERT_LE(0, other);
+	JOIN(w->dev[0], FRESH);
+	MAP_ALL();
+	EXPECT_EQ(0, vfio_join(other, group_fd(w, w->dev[1])));
+	EXPECT_EQ(-EINVAL, vfio_join(w->container, group_fd(w, w->dev[1])));
+	EXPECT_EQ(0, vfio_set_iommu(other));
+	COUNTS(.attach = 2, .alloc = 2, .map = 2 + NR_PAGES);
+	if (w->sim)
+		EXPECT_EQ(-EFAULT, sim_dma(w->dev[1], IOVA(1), IOVA(0), 1));
+	close(other);
+	group_close(w, w->dev[1]);
+	COUNTS(.free = 1);
+	STATE();
+	DMA(w->dev[0]);
+	NO_DMA(w->dev[1]);
+}
+
+/* Simulated IOMMUs; a test brings what it needs */
+
+FIXTURE(sim) {
+	struct world w;
+};
+
+FIXTURE_SETUP(sim)
+{
+	open_world(_metadata, &self->w, true);
+}
+
+FIXTURE_TEARDOWN(sim)
+{
+	close_world(_metadata, &self->w);
+}
+
+/* No domain fits */
+TEST_F(sim, fallback)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+	DMA("a/d");
+	LEAVE("x/d", 1);
+	COUNTS(.free = 1);
+	NO_DMA("x/d");
+}
+
+/* Not even the fresh one: the caller hears it, and nothing is left */
+TEST_F(sim, fresh_does_not_fit)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	ASSERT_EQ(0, sim_refuse("x/d", EINVAL));
+	NO_JOIN("x/d", -EINVAL);
+	COUNTS(.attach = 4, .refused = 4, .alloc = 1, .free = 1);
+	NO_DMA("x/d");
+	DMA("a/d");
+	ASSERT_EQ(0, sim_refuse("x/d", 0));
+	JOIN("x/d", FRESH);
+	DMA("x/d");
+}
+
+/* It fits all the same if it is asked again */
+TEST_F(sim, soft_error)
+{
+	struct world *w = &self->w;
+	int k;
+
+	three_domains(_metadata, w);
+	ADD("c2", "family=3", "d");
+	for (k = 1; k <= 3; k++) {
+		ASSERT_EQ(0, sim_fail("c2", "attach", 1, EINVAL, k));
+		JOIN("c2/d", FRESH);
+		COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = REPLAY);
+		DMA("c2/d");
+		LEAVE("c2/d", 1);
+		COUNTS(.free = 1);
+	}
+	JOIN("c2/d", SAME);
+	COUNTS(.attach = 1);
+	DMA("c2/d");
+}
+
+/* An IOMMU driver can only say that there is no domain, not why */
+TEST_F(sim, no_domain)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
+	NO_JOIN("x/d", -EIO);
+	COUNTS(.attach = 3, .refused = 3);
+	NO_DMA("x/d");
+	JOIN("x/d", FRESH);
+	DMA("x/d");
+}
+
+TEST_F(sim, no_domain_at_all)
+{
+	struct world *w = &self->w;
+
+	ADD("x", "", "d");
+	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
+	NO_JOIN("x/d", -EIO);
+	COUNTS();
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	DMA("x/d");
+}
+
+/* The ids of an IOMMU run out, and come back */
+TEST_F(sim, out_of_ids)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	ADD("x", "family=2 max_domains=1", "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	JOIN("b/d", FRESH);
+	COUNTS(.attach = 3, .refused = 1, .alloc = 2, .map = REPLAY + REPLAY);
+	JOIN("x/d", SAME);
+	JOIN("x/e", SAME);
+	COUNTS(.attach = 2);
+	LEAVE("x/e", 0);
+
+	/* A second domain for x */
+	ASSERT_EQ(0, sim_fail("x/e", "attach", 1, EINVAL, 1));
+	NO_JOIN("x/e", -ENOSPC);
+	COUNTS(.attach = 3, .refused = 3, .alloc = 1, .free = 1);
+	DMA("x/d");
+	LEAVE("x/d", 0);
+	JOIN("x/e", SAME);
+	DMA("x/e");
+}
+
+/* A container without IOMMU has nobody to undo but its own groups */
+TEST_F(sim, set_iommu_fails_half_way)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	EXPECT_EQ(0, vfio_join(w->container, group_fd(w, "a/d")));
+	EXPECT_EQ(0, vfio_join(w->container, group_fd(w, "b/d")));
+	ASSERT_EQ(0, sim_fail("a", "attach", 1, ENOSPC, 1));
+	EXPECT_EQ(-ENOSPC, vfio_set_iommu(w->container));
+	STATE();
+	COUNTS(.attach = 2, .refused = 1, .alloc = 1, .free = 1, .map = 1);
+	EXPECT_EQ(0, vfio_set_iommu(w->container));
+	w->domains = 2;
+	MAP_ALL();
+	DMA("a/d");
+	DMA("b/d");
+}
+
+TEST_F(sim, nesting_is_not_there)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "", "d");
+	EXPECT_EQ(0, vfio_join(w->container, group_fd(w, "a/d")));
+	EXPECT_EQ(-1, ioctl(w->container, VFIO_SET_IOMMU,
+			    VFIO_TYPE1_NESTING_IOMMU));
+	EXPECT_EQ(EINVAL, errno);
+	COUNTS(.alloc = 1, .free = 1);
+	STATE();
+	EXPECT_EQ(0, vfio_set_iommu(w->container));
+	w->domains = 1;
+	STATE();
+}
+
+/* While addresses are invalid nothing can be pinned for a new domain */
+TEST_F(sim, invalid_vaddr)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = VFIO_DMA_UNMAP_FLAG_VADDR,
+		.iova = IOVA(0),
+	};
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_VADDR,
+		.iova = IOVA(0),
+	};
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	unmap.size = w->page_size;
+	map.size = w->page_size;
+	map.vaddr = (unsigned long)w->mem;
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_UNMAP_DMA, &unmap));
+	NO_JOIN("x/d", -EBUSY);
+	COUNTS();
+	NO_DMA("x/d");
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_MAP_DMA, &map));
+	JOIN("x/d", FRESH);
+	DMA("x/d");
+}
+
+/* VFIO takes no device whose DMA is not coherent */
+TEST_F(sim, incoherent)
+{
+	EXPECT_EQ(-EINVAL, sim_add("x", "coherent=0", "d"));
+}
+
+/* The mappings of a fresh domain cannot all be made: it does not stay */
+TEST_F(sim, replay_fails)
+{
+	struct world *w = &self->w;
+	static const int errs[] = { ENOMEM, ENOSPC, EINVAL };
+	int i, k;
+
+	three_domains(_metadata, w);
+	for (i = 0; i < ARRAY_SIZE(errs); i++) {
+		/* The first call is the test of superpages */
+		for (k = 2; k <= REPLAY; k++) {
+			ASSERT_EQ(0, sim_fail("x", "map", k, errs[i], 1));
+			NO_JOIN("x/d", -errs[i]);
+			COUNTS(.attach = 4, .refused = 3, .alloc = 1,
+			       .free = 1, .map = k - 1);
+			NO_DMA("x/d");
+			DMA("a/d");
+		}
+	}
+	ASSERT_EQ(0, sim_fail("x", "map", 1, ENOMEM, 1));
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = NR_PAGES);
+	DMA("x/d");
+}
+
+/* The core gets back what it needs to block a group, or says so */
+TEST_F(sim, no_blocking_domain)
+{
+	struct world *w = &self->w;
+
+	ADD("x", "", "d");
+	ASSERT_EQ(0, sim_fail(".", "alloc-core", 1, ENOMEM, 1));
+	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
+	NO_JOIN("x/d", -ENOMEM);
+	COUNTS();
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	DMA("x/d");
+}
+
+/* Every hard errno at every position */
+
+FIXTURE(hard) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(hard) {
+	int err;
+};
+
+FIXTURE_VARIANT_ADD(hard, ENOMEM) { .err = ENOMEM };
+FIXTURE_VARIANT_ADD(hard, ENOSPC) { .err = ENOSPC };
+FIXTURE_VARIANT_ADD(hard, EBUSY) { .err = EBUSY };
+FIXTURE_VARIANT_ADD(hard, ENODEV) { .err = ENODEV };
+FIXTURE_VARIANT_ADD(hard, EIO) { .err = EIO };
+FIXTURE_VARIANT_ADD(hard, EPERM) { .err = EPERM };
+FIXTURE_VARIANT_ADD(hard, ENXIO) { .err = ENXIO };
+
+FIXTURE_SETUP(hard)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	three_domains(_metadata, w);
+}
+
+FIXTURE_TEARDOWN(hard)
+{
+	close_world(_metadata, &self->w);
+}
+
+/* @k: 1 to 3 are the domains that are there, 4 is the fresh one */
+static void refuse(struct __test_metadata *_metadata, struct world *w, int err,
+		   int k)
+{
+	ASSERT_EQ(0, sim_fail("x", "attach", k, err, 1));
+	NO_JOIN("x/d", -err);
+	COUNTS(.attach = k, .refused = k, .alloc = k == 4, .free = k == 4);
+	NO_DMA("x/d");
+	DMA("a/d");
+	DMA("b/d");
+	DMA("c/d");
+
+	/* The next try knows nothing of it */
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+	LEAVE("x/d", 1);
+	COUNTS(.free = 1);
+}
+
+TEST_F(hard, first)
+{
+	refuse(_metadata, &self->w, variant->err, 1);
+}
+
+TEST_F(hard, middle)
+{
+	refuse(_metadata, &self->w, variant->err, 2);
+}
+
+TEST_F(hard, last)
+{
+	refuse(_metadata, &self->w, variant->err, 3);
+}
+
+TEST_F(hard, fresh)
+{
+	refuse(_metadata, &self->w, variant->err, 4);
+}
+
+/* The container has no domain yet, the errno comes from VFIO_SET_IOMMU */
+TEST_F(hard, alone)
+{
+	struct world *w = &self->w;
+
+	LEAVE("a/d", 1);
+	LEAVE("b/d", 1);
+	LEAVE("c/d", 1);
+	COUNTS(.free = 3);
+	ASSERT_EQ(0, sim_fail("x", "attach", 1, variant->err, 1));
+	NO_JOIN("x/d", -variant->err);
+	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
+	NO_DMA("x/d");
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	DMA("x/d");
+}
+
+TEST_F(hard, lasting)
+{
+	struct world *w = &self->w;
+
+	ASSERT_EQ(0, sim_refuse("x/d", variant->err));
+	NO_JOIN("x/d", -variant->err);
+	NO_JOIN("x/d", -variant->err);
+	COUNTS(.attach = 2, .refused = 2);
+	ASSERT_EQ(0, sim_refuse("x/d", 0));
+	JOIN("x/d", FRESH);
+	DMA("x/d");
+}
+
+/* Reuse at every position */
+
+FIXTURE(reuse) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(reuse) {
+	const char *owner;
+	const char *dev;
+	int k;
+};
+
+FIXTURE_VARIANT_ADD(reuse, first) { "c/d", "c2/d", 1 };
+FIXTURE_VARIANT_ADD(reuse, middle) { "b/d", "b2/d", 2 };
+FIXTURE_VARIANT_ADD(reuse, last) { "a/d", "a2/d", 3 };
+
+FIXTURE_SETUP(reuse)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	three_domains(_metadata, w);
+	ADD("a2", "family=1", "d");
+	ADD("b2", "family=2", "d");
+	ADD("c2", "family=3", "d");
+}
+
+FIXTURE_TEARDOWN(reuse)
+{
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(reuse, leave)
+{
+	struct world *w = &self->w;
+
+	JOIN(variant->dev, SAME);
+	COUNTS(.attach = variant->k, .refused = variant->k - 1);
+	DMA(variant->dev);
+	DMA(variant->owner);
+	LEAVE(variant->dev, 0);
+	COUNTS();
+	NO_DMA(variant->dev);
+	DMA(variant->owner);
+}
+
+/* Who brought the domain leaves first */
+TEST_F(reuse, inherit)
+{
+	struct world *w = &self->w;
+
+	JOIN(variant->dev, SAME);
+	LEAVE(variant->owner, 0);
+	NO_DMA(variant->owner);
+	DMA(variant->dev);
+	CALL(unmap_page, 2);
+	CALL(map_page, 2);
+	DMA(variant->dev);
+	JOIN(variant->owner, SAME);
+	LEAVE(variant->dev, 0);
+	COUNTS(.attach = 2 * variant->k, .refused = 2 * (variant->k - 1),
+	       .map = 3);
+	LEAVE(variant->owner, 1);
+	COUNTS(.free = 1);
+}
+
+/* A group of three devices, of which one refuses */
+
+FIXTURE(devices) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(devices) {
+	int nr;		/* which one */
+	int err;
+	bool fresh;	/* a fresh domain, or the one that is there */
+};
+
+FIXTURE_VARIANT_ADD(devices, 1st_soft) { 0, EINVAL, false };
+FIXTURE_VARIANT_ADD(devices, 2nd_soft) { 1, EINVAL, false };
+FIXTURE_VARIANT_ADD(devices, 3rd_soft) { 2, EINVAL, false };
+FIXTURE_VARIANT_ADD(devices, 1st_hard) { 0, ENOMEM, false };
+FIXTURE_VARIANT_ADD(devices, 2nd_hard) { 1, EIO, false };
+FIXTURE_VARIANT_ADD(devices, 3rd_hard) { 2, ENOSPC, false };
+FIXTURE_VARIANT_ADD(devices, 1st_soft_fresh) { 0, EINVAL, true };
+FIXTURE_VARIANT_ADD(devices, 2nd_soft_fresh) { 1, EINVAL, true };
+FIXTURE_VARIANT_ADD(devices, 3rd_soft_fresh) { 2, EINVAL, true };
+FIXTURE_VARIANT_ADD(devices, 1st_hard_fresh) { 0, EBUSY, true };
+FIXTURE_VARIANT_ADD(devices, 2nd_hard_fresh) { 1, ENODEV, true };
+FIXTURE_VARIANT_ADD(devices, 3rd_hard_fresh) { 2, ENOMEM, true };
+
+FIXTURE_SETUP(devices)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("a", "family=1", "d");
+	ADD("x", variant->fresh ? "family=2" : "family=1", "d0:7 d1:7 d2:7");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(devices)
+{
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(devices, all_or_none)
+{
+	struct world *w = &self->w;
+	static const char * const devs[] = { "x/d0", "x/d1", "x/d2" };
+	int i, calls = variant->nr + 1;
+
+	/* The first device has already refused what is there */
+	ASSERT_EQ(0, sim_fail(devs[variant->nr], "attach",
+			      variant->fresh && !variant->nr ? 2 : 1,
+			      variant->err, 1));
+	if (!variant->fresh && variant->err == EINVAL) {
+		JOIN("x/d0", FRESH);
+		COUNTS(.attach = calls + 3, .refused = 1, .alloc = 1,
+		       .map = REPLAY);
+		for (i = 0; i < 3; i++)
+			DMA(devs[i]);
+		LEAVE("x/d0", 1);
+		COUNTS(.free = 1);
+	} else if (variant->fresh) {
+		NO_JOIN("x/d0", -variant->err);
+		COUNTS(.attach = 1 + calls, .refused = 2, .alloc = 1,
+		       .free = 1);
+	} else {
+		NO_JOIN("x/d0", -variant->err);
+		COUNTS(.attach = calls, .refused = 1);
+	}
+	for (i = 0; i < 3; i++)
+		NO_DMA(devs[i]);
+	DMA("a/d");
+
+	JOIN("x/d0", variant->fresh ? FRESH : SAME);
+	for (i = 0; i < 3; i++)
+		DMA(devs[i]);
+	/* One is pulled out, the others stay */
+	ASSERT_EQ(0, sim_rmdir("x/d1"));
+	DMA("x/d0");
+	DMA("x/d2");
+	LEAVE("x/d0", variant->fresh);
+	NO_DMA("x/d2");
+}
+
+/* Apertures and reserved regions, before and after there are mappings */
+
+FIXTURE(iova) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(iova) {
+	const char *first;	/* the IOMMU that is there */
+	const char *second;	/* the one that joins */
+	unsigned long mapped;	/* 0: nothing */
+	unsigned long denied;	/* while the second one is there; 0: none */
+	int join;
+	int fresh;
+	struct counts counts;
+};
+
+#define ABOVE	0x100000000UL	/* 4 GiB, in need of an aperture beyond */
+
+FIXTURE_VARIANT_ADD(iova, end) {
+	"family=1", "family=2 aperture_end=0xffffffff", 0, ABOVE, 0, FRESH,
+	{ .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, end_mapped) {
+	"family=1", "family=2 aperture_end=0xffffffff", ABOVE, 0, -EINVAL, 0,
+	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, start) {
+	"family=1", "family=2 aperture_start=0x2000000", 0, 0x1000000, 0, FRESH,
+	{ .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, start_mapped) {
+	"family=1", "family=2 aperture_start=0x2000000", 0x1000000, 0, -EINVAL,
+	0, { .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, disjoint) {
+	"family=1 aperture_end=0xffffffff",
+	"family=2 aperture_start=0x100000000", 0, 0, -EINVAL, 0,
+	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
+};
+
+/* The same family, but it cannot reach all of the domain */
+FIXTURE_VARIANT_ADD(iova, too_narrow) {
+	"", "aperture_end=0xffffffff", 0, ABOVE, 0, FRESH,
+	{ .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, too_narrow_mapped) {
+	"", "aperture_end=0xffffffff", ABOVE, 0, -EINVAL, 0,
+	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
+};
+
+/* It could do more than the domain can */
+FIXTURE_VARIANT_ADD(iova, wide) {
+	"aperture_end=0xffffffff", "", 0x1000000, ABOVE, 0, SAME,
+	{ .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved) {
+	"", "reserved=0x1000000-0x1ffffff,0x3000000-0x3000fff", 0, 0x3000000,
+	0, SAME, { .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved_elsewhere) {
+	"", "reserved=0x1000000-0x1ffffff", 0x2000000, 0x1fff000, 0, SAME,
+	{ .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved_fresh) {
+	"family=1", "family=2 reserved=0x1000000-0x1ffffff", 0, 0x1000000, 0,
+	FRESH, { .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved_mapped) {
+	"", "reserved=0x1000000-0x1ffffff", 0x1fff000, 0, -EINVAL, 0, { }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved_mapped_fresh) {
+	"family=1", "family=2 reserved=0x1000000-0x1ffffff", 0x1000000, 0,
+	-EINVAL, 0, { }
+};
+
+FIXTURE_VARIANT_ADD(iova, msi_mapped) {
+	"", "msi=hw,0x1000000", 0x1000000, 0, -EINVAL, 0, { }
+};
+
+FIXTURE_VARIANT_ADD(iova, sw_msi_mapped) {
+	"", "msi=sw,0x1000000", 0x10ff000, 0, -EINVAL, 0, { }
+};
+
+/* Nothing is left to map: seen after the group was attached */
+FIXTURE_VARIANT_ADD(iova, all_reserved) {
+	"", "reserved=0-0xffffffffffff", 0, 0, -EINVAL, 0, { .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, all_reserved_fresh) {
+	"family=1", "family=2 reserved=0-0xffffffffffff", 0, 0, -EINVAL, 0,
+	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
+};
+
+FIXTURE_SETUP(iova)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("a", variant->first, "d e");
+	ADD("x", variant->second, "d");
+	JOIN("a/d", FRESH);
+}
+
+FIXTURE_TEARDOWN(iova)
+{
+	close_world(_metadata, &self->w);
+}
+
+static int map_at(struct world *w, unsigned long iova)
+{
+	int ret = vfio_map(w->container, w->mem, iova, w->page_size);
+
+	w->pages += !ret;
+	return ret;
+}
+
+TEST_F(iova, join)
+{
+	struct world *w = &self->w;
+	int i;
+
+	if (variant->mapped)
+		ASSERT_EQ(0, map_at(w, variant->mapped));
+	get_counts(&w->mark);
+	/* The second time as the first: nothing stays behind */
+	for (i = 0; i < 2; i++) {
+		struct counts want = variant->counts;
+
+		/* Besides the test of superpages */
+		if (variant->fresh && variant->mapped)
+			want.map++;
+		if (variant->join)
+			NO_JOIN("x/d", variant->join);
+		else
+			JOIN("x/d", variant->fresh);
+		CALL(expect_counts, want);
+		if (variant->denied)
+			EXPECT_EQ(-EINVAL, map_at(w, variant->denied));
+		STATE();
+		if (!variant->join)
+			LEAVE("x/d", variant->fresh);
+		COUNTS(.free = variant->fresh);
+		NO_DMA("x/d");
+	}
+	/* What was denied may be mapped again, unless the first one denies it */
+	if (variant->denied)
+		EXPECT_EQ(variant->fresh || strstr(variant->second, "reserved") ?
+			  0 : -EINVAL, map_at(w, variant->denied));
+	STATE();
+	JOIN("a/e", SAME);
+	LEAVE("a/d", 0);
+	STATE();
+}
+
+/* Regions of groups that share them stay until the last one leaves */
+TEST_F(sim, reserved_twice)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("x", "family=1 reserved=0x1000000-0x1ffffff", "d e");
+	ADD("y", "family=2 aperture_end=0x3ffffff", "d");
+	JOIN("a/d", FRESH);
+	JOIN("x/d", SAME);
+	JOIN("x/e", SAME);
+	JOIN("y/d", FRESH);
+	LEAVE("x/d", 0);
+	EXPECT_EQ(-EINVAL, map_at(w, 0x1000000));
+	EXPECT_EQ(-EINVAL, map_at(w, 0x4000000));
+	LEAVE("y/d", 1);
+	EXPECT_EQ(0, map_at(w, 0x4000000));
+	EXPECT_EQ(-EINVAL, map_at(w, 0x1000000));
+	LEAVE("x/e", 0);
+	EXPECT_EQ(0, map_at(w, 0x1000000));
+	STATE();
+	NO_JOIN("x/d", -EINVAL);
+	STATE();
+}
+
+/* A domain that enforces coherency, and an IOMMU that cannot */
+
+FIXTURE(coherency) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(coherency) {
+	const char *first;
+	const char *second;
+	int fresh;
+	int enforced[3];	/* VFIO_DMA_CC_IOMMU: first, both, second */
+};
+
+FIXTURE_VARIANT_ADD(coherency, both) {
+	"enforce=1", "enforce=1", SAME, { 1, 1, 1 }
+};
+
+FIXTURE_VARIANT_ADD(coherency, first) {
+	"enforce=1", "enforce=0", FRESH, { 1, 0, 0 }
+};
+
+/* The domain stays as it was made */
+FIXTURE_VARIANT_ADD(coherency, second) {
+	"enforce=0", "enforce=1", SAME, { 0, 0, 0 }
+};
+
+FIXTURE_VARIANT_ADD(coherency, none) {
+	"enforce=0", "enforce=0", SAME, { 0, 0, 0 }
+};
+
+FIXTURE_SETUP(coherency)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("a", variant->first, "d e");
+	ADD("x", variant->second, "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(coherency)
+{
+	close_world(_metadata, &self->w);
+}
+
+static int enforced(struct world *w)
+{
+	return ioctl(w->container, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU);
+}
+
+TEST_F(coherency, mix)
+{
+	struct world *w = &self->w;
+	int fresh = variant->fresh;
+
+	EXPECT_EQ(variant->enforced[0], enforced(w));
+	JOIN("x/d", fresh);
+	COUNTS(.attach = 1 + fresh, .refused = fresh, .alloc = fresh,
+	       .map = fresh * REPLAY);
+	EXPECT_EQ(variant->enforced[1], enforced(w));
+	DMA("a/d");
+	DMA("x/d");
+	/* Either takes the newest one: what does not enforce takes both */
+	JOIN("a/e", SAME);
+	JOIN("x/e", SAME);
+	COUNTS(.attach = 2);
+	LEAVE("a/e", 0);
+	LEAVE("x/e", 0);
+	LEAVE("a/d", fresh);
+	EXPECT_EQ(variant->enforced[2], enforced(w));
+	DMA("x/d");
+}
+
+/* Software-managed MSI windows: the cookie is there from the start, or never */
+
+FIXTURE(msi) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(msi) {
+	const char *first;
+	const char *second;
+	int fresh;
+};
+
+FIXTURE_VARIANT_ADD(msi, none_none) { "", "", SAME };
+FIXTURE_VARIANT_ADD(msi, none_sw) { "", "msi=sw,0x8000000", FRESH };
+FIXTURE_VARIANT_ADD(msi, none_hw) { "", "msi=hw,0xfee00000", SAME };
+FIXTURE_VARIANT_ADD(msi, sw_none) { "msi=sw,0x8000000", "", SAME };
+FIXTURE_VARIANT_ADD(msi, sw_sw) { "msi=sw,0x8000000", "msi=sw,0x8000000", SAME };
+FIXTURE_VARIANT_ADD(msi, sw_elsewhere) {
+	"msi=sw,0x8000000", "msi=sw,0x9000000", SAME
+};
+
+FIXTURE_VARIANT_ADD(msi, sw_hw) { "msi=sw,0x8000000", "msi=hw,0xfee00000", SAME };
+FIXTURE_VARIANT_ADD(msi, hw_sw) { "msi=hw,0xfee00000", "msi=sw,0x8000000", FRESH };
+
+FIXTURE_SETUP(msi)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("a", variant->first, "d e");
+	ADD("x", variant->second, "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(msi)
+{
+	close_world(_metadata, &self->w);
+}
+
+/* A domain without the cookie is not even asked */
+TEST_F(msi, join)
+{
+	struct world *w = &self->w;
+	int fresh = variant->fresh;
+
+	JOIN("x/d", fresh);
+	COUNTS(.attach = 1, .alloc = fresh, .map = fresh * REPLAY);
+	DMA("x/d");
+	JOIN("x/e", SAME);
+	JOIN("a/e", SAME);
+	COUNTS(.attach = 2);
+	DMA("x/e");
+	DMA("a/d");
+	LEAVE("a/e", 0);
+	LEAVE("a/d", fresh);
+	DMA("x/d");
+}
+
+/* The one with the cookie is behind one without */
+TEST_F(sim, msi_in_the_last)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1 msi=sw,0x8000000", "d e");
+	ADD("b", "family=2", "d");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	JOIN("b/d", FRESH);
+	COUNTS(.attach = 3, .refused = 1, .alloc = 2, .map = 2 * REPLAY);
+	JOIN("a/e", SAME);
+	COUNTS(.attach = 1);
+	DMA("a/e");
+}
+
+/* A group whose interrupts are not isolated */
+
+FIXTURE(unsafe) {
+	struct world w;
+	char old[8];
+};
+
+FIXTURE_SETUP(unsafe)
+{
+	open_world(_metadata, &self->w, true);
+	ASSERT_LT(0, sim_read(self->old, sizeof(self->old), UNSAFE));
+	ASSERT_EQ(0, sim_write("N", UNSAFE));
+	ADD("a", "", "d");
+	ADD("x", "intr_remap=0", "d");
+	ADD("y", "family=1 intr_remap=0", "d");
+}
+
+FIXTURE_TEARDOWN(unsafe)
+{
+	EXPECT_EQ(0, sim_write(self->old, UNSAFE));
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(unsafe, interrupts)
+{
+	struct world *w = &self->w;
+
+	NO_JOIN("x/d", -EPERM);
+	COUNTS();
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+	NO_JOIN("x/d", -EPERM);
+	NO_JOIN("y/d", -EPERM);
+	COUNTS();
+	NO_DMA("x/d");
+	ASSERT_EQ(0, sim_write("Y", UNSAFE));
+	JOIN("x/d", SAME);
+	JOIN("y/d", FRESH);
+	COUNTS(.attach = 3, .refused = 1, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+	DMA("y/d");
+	/* Who is in may stay */
+	ASSERT_EQ(0, sim_write("N", UNSAFE));
+	DMA("x/d");
+	LEAVE("x/d", 0);
+	NO_JOIN("x/d", -EPERM);
+}
+
+/* One mapping of many calls: what was made of it goes, and no more */
+TEST_F(sim, replay_fails_inside)
+{
+	struct world *w = &self->w;
+	char *area, *page;
+	int i, k;
+
+	/* The same page all over, so that nothing is contiguous */
+	page = mmap(NULL, w->page_size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	area = mmap(NULL, NR_PAGES * w->page_size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)page);
+	ASSERT_NE(MAP_FAILED, (void *)area);
+	for (i = 0; i < NR_PAGES; i++)
+		ASSERT_NE(MAP_FAILED,
+			  mremap(page, 0, w->page_size,
+				 MREMAP_MAYMOVE | MREMAP_FIXED,
+				 area + i * w->page_size));
+	ADD("a", "family=1", "d");
+	ADD("x", "family=2", "d");
+	JOIN("a/d", FRESH);
+	ASSERT_EQ(0, vfio_map(w->container, w->mem, IOVA(0), w->page_size));
+	ASSERT_EQ(0, vfio_map(w->container, area, IOVA(1),
+			      NR_PAGES * w->page_size));
+	w->pages = 1 + NR_PAGES;
+	STATE();
+	get_counts(&w->mark);
+	for (k = 2; k <= 2 + NR_PAGES; k++) {
+		ASSERT_EQ(0, sim_fail("x", "map", k, ENOMEM, 1));
+		NO_JOIN("x/d", -ENOMEM);
+		COUNTS(.attach = 2, .refused = 1, .alloc = 1, .free = 1,
+		       .map = k - 1);
+	}
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 2, .refused = 1, .alloc = 1, .map = 2 + NR_PAGES);
+}
+
+/* Hot removal */
+
+FIXTURE(unplug) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(unplug) {
+	int (*unplug)(const char *dev);
+	int fresh;
+	bool comes_back;
+};
+
+static int power_off(const char *dev)
+{
+	char inst[64];
+
+	snprintf(inst, sizeof(inst), "%.*s", (int)strcspn(dev, "/"), dev);
+	return sim_set(inst, "live", "0");
+}
+
+FIXTURE_VARIANT_ADD(unplug, rmdir) { sim_rmdir, FRESH };
+FIXTURE_VARIANT_ADD(unplug, rmdir_shared) { sim_rmdir, SAME };
+FIXTURE_VARIANT_ADD(unplug, power_off) { power_off, FRESH };
+FIXTURE_VARIANT_ADD(unplug, power_off_shared) { power_off, SAME };
+FIXTURE_VARIANT_ADD(unplug, unbind) { sim_unbind, FRESH, true };
+FIXTURE_VARIANT_ADD(unplug, unbind_shared) { sim_unbind, SAME, true };
+
+FIXTURE_SETUP(unplug)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("a", "family=1", "d");
+	ADD("x", variant->fresh ? "family=2" : "family=1", "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	JOIN("x/d", variant->fresh);
+	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(unplug)
+{
+	close_world(_metadata, &self->w);
+}
+
+static void expect_gone(struct __test_metadata *_metadata, struct world *w,
+			int fresh)
+{
+	w->members--;
+	w->domains -= fresh;
+	STATE();
+	COUNTS(.free = fresh);
+	EXPECT_EQ(-ENODEV, try_join(w, "x/d"));
+	DMA("a/d");
+}
+
+/* The group leaves the container with its device */
+TEST_F(unplug, in_container)
+{
+	struct world *w = &self->w;
+
+	ASSERT_EQ(0, variant->unplug("x/d"));
+	expect_gone(_metadata, w, variant->fresh);
+	if (variant->comes_back) {
+		group_close(w, "x/d");
+		ASSERT_EQ(0, sim_bind("x/d"));
+		JOIN("x/d", variant->fresh);
+		DMA("x/d");
+	}
+}
+
+/* The device is in use: all goes on until it is closed */
+TEST_F(unplug, in_use)
+{
+	char name[64], path[64], stat[256];
+	struct world *w = &self->w;
+	int fd, status;
+	pid_t pid;
+
+	ASSERT_EQ(0, sim_name("x/d", name, sizeof(name)));
+	fd = vfio_device_open(group_fd(w, "x/d"), name);
+	ASSERT_LE(0, fd);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(fd);
+		_exit(-variant->unplug("x/d"));
+	}
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	do {
+		sched_yield();
+		ASSERT_LT(0, sim_read(stat, sizeof(stat), path));
+	} while (!strchr("SDZ", *(strrchr(stat, ')') + 2)));
+
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	STATE();
+	DMA("x/d");
+	DMA("a/d");
+	COUNTS();
+	if (variant->unplug == power_off) {
+		NO_JOIN("x/e", -ENODEV);
+		COUNTS(.attach = 1, .refused = 1);
+	}
+	EXPECT_EQ(-EBUSY, vfio_leave(group_fd(w, "x/d")));
+	close(fd);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	expect_gone(_metadata, w, variant->fresh);
+}
+
+/* The only group of the container */
+TEST_F(unplug, last)
+{
+	struct world *w = &self->w;
+
+	LEAVE("a/d", !variant->fresh ? 0 : 1);
+	ASSERT_EQ(0, variant->unplug("x/d"));
+	w->members = 0;
+	w->domains = 0;
+	w->pages = 0;
+	w->type1 = false;
+	STATE();
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	DMA("a/d");
+}
+
+/*
+ * A device that can neither go on nor back: the core warns, and the domain must
+ * not be freed, though nothing stays mapped in it.
+ */
+
+TEST_F(sim, cannot_leave)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	JOIN("x/d", FRESH);
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 1));
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	COUNTS(.refused = 1);
+	NO_DMA("x/d");
+	DMA("a/d");
+
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+}
+
+TEST_F(sim, last_cannot_leave)
+{
+	struct world *w = &self->w;
+
+	ADD("x", "", "d");
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 1));
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	COUNTS(.refused = 1);
+	NO_DMA("x/d");
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	DMA("x/d");
+}
+
+/* The others in the domain go on as if nothing had happened */
+TEST_F(sim, one_of_two_cannot_leave)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("x", "family=2", "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	JOIN("x/d", FRESH);
+	JOIN("x/e", SAME);
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 1));
+	LEAVE("x/e", 0);
+	NO_DMA("x/e");
+	DMA("x/d");
+	JOIN("x/e", SAME);
+	DMA("x/e");
+	LEAVE("x/e", 0);
+	COUNTS(.attach = 1, .refused = 1);
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	COUNTS();
+	DMA("a/d");
+}
+
+TEST_F(sim, cannot_go_back)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	ADD("x", "family=1", "d0:7 d1:7");
+	JOIN("b/d", FRESH);
+	MAP_ALL();
+	JOIN("a/d", FRESH);
+	get_counts(&w->mark);
+	/* Its second device does not fit, its first then stays where it is */
+	ASSERT_EQ(0, sim_fail("x/d1", "attach", 1, EINVAL, 1));
+	ASSERT_EQ(0, sim_fail("x/d0", "attach-core", 2, EIO, 1));
+	NO_JOIN("x/d0", -ENODEV);
+	COUNTS(.attach = 2, .refused = 2);
+	NO_DMA("x/d0");
+	NO_DMA("x/d1");
+	DMA("a/d");
+	JOIN("x/d0", SAME);
+	DMA("x/d1");
+	LEAVE("x/d0", 0);
+	w->leaked = 1;
+	LEAVE("a/d", 1);
+	COUNTS(.attach = 2);
+	DMA("b/d");
+}
+
+TEST_F(sim, cannot_go_back_from_fresh)
+{
+	struct world *w = &self->w;
+
+	ADD("a", "family=1", "d");
+	ADD("x", "family=2", "d0:7 d1:7");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/d1", "attach", 1, EINVAL, 1));
+	ASSERT_EQ(0, sim_fail("x/d0", "attach-core", 3, EIO, 1));
+	w->leaked = 1;
+	NO_JOIN("x/d0", -ENODEV);
+	COUNTS(.attach = 3, .refused = 3, .alloc = 1);
+	NO_DMA("x/d0");
+	NO_DMA("x/d1");
+	DMA("a/d");
+	JOIN("x/d0", FRESH);
+	DMA("x/d1");
+}
+
+/* A group without IOMMU beside real ones: it keeps mappings, but pins nothing */
+
+#define MTTY		"/sys/class/mdev_bus/mtty/mdev_supported_types/mtty-1/create"
+#define MDEV		"83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+
+FIXTURE(emulated) {
+	struct world w;
+};
+
+FIXTURE_SETUP(emulated)
+{
+	open_world(_metadata, &self->w, true);
+	if (access(MTTY, W_OK))
+		SKIP_TEST("no mediated device (samples/vfio-mdev/mtty.ko)");
+	sim_write("1", "/sys/bus/mdev/devices/" MDEV "/remove");
+	ASSERT_EQ(0, sim_write(MDEV, MTTY));
+	ADD("a", "family=1", "d");
+	ADD("x", "family=2", "d");
+}
+
+FIXTURE_TEARDOWN(emulated)
+{
+	close_world(_metadata, &self->w);
+	EXPECT_EQ(0, sim_write("1", "/sys/bus/mdev/devices/" MDEV "/remove"));
+}
+
+TEST_F(emulated, first)
+{
+	struct world *w = &self->w;
+
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	COUNTS();
+	JOIN("a/d", FRESH);
+	COUNTS(.attach = 1, .alloc = 1, .map = REPLAY);
+	DMA("a/d");
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 2, .refused = 1, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+	/* Nothing is pinned without a domain, and the mappings stay */
+	LEAVE("a/d", 1);
+	LEAVE("x/d", 1);
+	COUNTS(.free = 2);
+	JOIN("x/d", FRESH);
+	COUNTS(.attach = 1, .alloc = 1, .map = REPLAY);
+	DMA("x/d");
+	LEAVE(MDEV, 0);
+	DMA("x/d");
+	LEAVE("x/d", 1);
+	COUNTS(.free = 1);
+}
+
+TEST_F(emulated, second)
+{
+	struct world *w = &self->w;
+	int i;
+
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+	JOIN(MDEV, SAME);
+	EXPECT_EQ(-EINVAL, vfio_join(w->container,
+				     group_fd(w, MDEV)));
+	COUNTS();
+	DMA("a/d");
+	LEAVE("a/d", 1);
+	COUNTS(.free = 1);
+	for (i = 0; i < NR_PAGES; i++)
+		CALL(unmap_page, i);
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	DMA("a/d");
+	/* With the last group the mappings go, whatever it is */
+	LEAVE("a/d", 1);
+	LEAVE(MDEV, 0);
+	JOIN("a/d", FRESH);
+	EXPECT_EQ(-EFAULT, sim_dma("a/d", IOVA(1), IOVA(0), 1));
+}
+
+/* What the fresh domain has pinned is not lost when it goes */
+TEST_F(emulated, replay_fails)
+{
+	struct world *w = &self->w;
+	int k;
+
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	for (k = 2; k <= REPLAY; k++) {
+		ASSERT_EQ(0, sim_fail("a", "map", k, ENOSPC, 1));
+		NO_JOIN("a/d", -ENOSPC);
+		COUNTS(.attach = 1, .alloc = 1, .free = 1, .map = k - 1);
+	}
+	ASSERT_EQ(0, sim_fail("a", "attach", 1, EINVAL, 1));
+	NO_JOIN("a/d", -EINVAL);
+	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
+	JOIN("a/d", FRESH);
+	DMA("a/d");
+}
+
+/* No page may be locked beyond the limit, not even for a while */
+TEST_F(emulated, memlock_limit)
+{
+	struct world *w = &self->w;
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct cap[2];
+	struct rlimit limit;
+
+	JOIN(MDEV, SAME);
+	ASSERT_EQ(0, getrlimit(RLIMIT_MEMLOCK, &limit));
+	limit.rlim_cur = 2 * w->page_size;
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, syscall(SYS_capget, &head, cap));
+	cap[0].effective &= ~(1U << CAP_IPC_LOCK);
+	ASSERT_EQ(0, syscall(SYS_capset, &head, cap));
+	MAP_ALL();
+	NO_JOIN("a/d", -ENOMEM);
+	COUNTS(.attach = 1, .alloc = 1, .free = 1, .map = 3);
+	NO_DMA("a/d");
+	limit.rlim_cur = NR_PAGES * w->page_size;
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	JOIN("a/d", FRESH);
+	DMA("a/d");
+}
+
+/* Dirty tracking while groups come and go */
+
+static int dirty(struct world *w, unsigned int flag)
+{
+	struct vfio_iommu_type1_dirty_bitmap dirty = {
+		.argsz = sizeof(dirty),
+		.flags = flag,
+	};
+
+	return ioctl(w->container, VFIO_IOMMU_DIRTY_PAGES, &dirty) ? -errno : 0;
+}
+
+/* The number of dirty pages of a mapping */
+static int dirty_pages(struct world *w, unsigned long iova, unsigned long size,
+		       unsigned long page_size)
+{
+	struct vfio_iommu_type1_dirty_bitmap_get *get;
+	struct vfio_iommu_type1_dirty_bitmap *dirty;
+	char buf[sizeof(*dirty) + sizeof(*get)];
+	__u64 bits[64] = { };
+	int i, n = 0;
+
+	memset(buf, 0, sizeof(buf));
+	dirty = (void *)buf;
+	dirty->argsz = sizeof(buf);
+	dirty->flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+	get = (void *)dirty->data;
+	get->iova = iova;
+	get->size = size;
+	get->bitmap.pgsize = page_size;
+	get->bitmap.size = sizeof(bits);
+	get->bitmap.data = bits;
+	if (ioctl(w->container, VFIO_IOMMU_DIRTY_PAGES, dirty))
+		return -errno;
+	for (i = 0; i < 64; i++)
+		n += __builtin_popcountll(bits[i]);
+	return n;
+}
+
+#define DIRTY()		dirty_pages(w, IOVA(0), IOVA(NR_PAGES) - IOVA(0), \
+				    w->page_size)
+
+/* Real groups dirty everything, however many there are */
+TEST_F(sim, dirty)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	ADD("c2", "family=3", "d");
+	EXPECT_EQ(-EINVAL, DIRTY());
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	JOIN("x/d", FRESH);
+	JOIN("c2/d", SAME);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	LEAVE("x/d", 1);
+	LEAVE("c/d", 0);
+	ASSERT_EQ(0, sim_refuse("x/d", ENOMEM));
+	NO_JOIN("x/d", -ENOMEM);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	CALL(unmap_page, 2);
+	EXPECT_EQ(NR_PAGES - 1, DIRTY());
+	CALL(map_page, 2);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+	EXPECT_EQ(-EINVAL, DIRTY());
+	DMA("c2/d");
+}
+
+/* When the last real group has left, its dirt is seen once more */
+TEST_F(emulated, dirty)
+{
+	struct world *w = &self->w;
+
+	JOIN("a/d", FRESH);
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	LEAVE("a/d", 1);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(0, DIRTY());
+	ASSERT_EQ(0, sim_refuse("a/d", ENOMEM));
+	NO_JOIN("a/d", -ENOMEM);
+	EXPECT_EQ(0, DIRTY());
+	JOIN("x/d", FRESH);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	LEAVE(MDEV, 0);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	DMA("x/d");
+}
+
+/*
+ * IOMMUs with other page sizes change that of the bitmaps. They can only map
+ * what is contiguous, such as the registers of a device: 1 MiB of QEMU's edu.
+ */
+
+#define EDU_SIZE	0x100000
+#define EDU_VENDOR	0x1234
+#define EDU_DEVICE	0x11e8
+#define BIG_PAGE	0x10000
+
+static bool find_edu(char *spec, size_t size)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	bool found = false;
+	char id[2][16];
+
+	while (dir && !found && (entry = readdir(dir))) {
+		found = sim_read(id[0], 16, "/sys/bus/pci/devices/%s/vendor",
+				 entry->d_name) > 0 &&
+			sim_read(id[1], 16, "/sys/bus/pci/devices/%s/device",
+				 entry->d_name) > 0 &&
+			strtol(id[0], NULL, 0) == EDU_VENDOR &&
+			strtol(id[1], NULL, 0) == EDU_DEVICE;
+		if (found)
+			snprintf(spec, size, "d@%s", entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+struct edu {
+	int fd;
+	void *bar;
+};
+
+/* The device p/d is edu, b cannot do small pages */
+static void map_edu(struct __test_metadata *_metadata, struct world *w,
+		    struct edu *edu)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	char spec[SIM_NAME_MAX];
+	char attrs[64];
+
+	if (!find_edu(spec, sizeof(spec)))
+		SKIP_TEST("no PCI device edu (QEMU: -device edu)");
+	snprintf(attrs, sizeof(attrs), "family=8 page_sizes=0x%lx",
+		 w->page_size | BIG_PAGE);
+	ADD("p", attrs, spec);
+	snprintf(attrs, sizeof(attrs), "family=9 page_sizes=0x%x", BIG_PAGE);
+	ADD("b", attrs, "d");
+	expect_join(_metadata, w, __LINE__, "p/d", FRESH);
+	edu->fd = vfio_device_open(group_fd(w, "p/d"), strchr(spec, '@') + 1);
+	ASSERT_LE(0, edu->fd);
+	ASSERT_EQ(0, ioctl(edu->fd, VFIO_DEVICE_GET_REGION_INFO, &info));
+	ASSERT_EQ(EDU_SIZE, info.size);
+	edu->bar = mmap(NULL, EDU_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			edu->fd, info.offset);
+	ASSERT_NE(MAP_FAILED, edu->bar);
+	ASSERT_EQ(0, vfio_map(w->container, edu->bar, IOVA(0), EDU_SIZE));
+	w->mmio = EDU_SIZE / w->page_size;
+	expect_state(_metadata, w, __LINE__);
+}
+
+static void close_edu(struct edu *edu)
+{
+	munmap(edu->bar, EDU_SIZE);
+	close(edu->fd);
+}
+
+#define SMALL()		dirty_pages(w, IOVA(0), EDU_SIZE, w->page_size)
+#define BIG()		dirty_pages(w, IOVA(0), EDU_SIZE, BIG_PAGE)
+
+TEST_F(sim, dirty_page_sizes)
+{
+	struct world *w = &self->w;
+	int nr_small = EDU_SIZE / w->page_size;
+	int nr_big = EDU_SIZE / BIG_PAGE;
+	struct edu edu;
+	int i;
+
+	map_edu(_metadata, w, &edu);
+	/* Tracking starts with the small pages, and with the big ones */
+	for (i = 0; i < 2; i++) {
+		if (i)
+			JOIN("b/d", FRESH);
+		ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+		if (!i) {
+			EXPECT_EQ(nr_small, SMALL());
+			JOIN("b/d", FRESH);
+		}
+		EXPECT_EQ(nr_big, BIG());
+		EXPECT_EQ(-EINVAL, SMALL());
+		LEAVE("b/d", 1);
+		EXPECT_EQ(nr_small, SMALL());
+		EXPECT_EQ(-EINVAL, BIG());
+		ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+	}
+	close_edu(&edu);
+}
+
+/* Once no real group is left that dirties everything, only the bitmap tells */
+static void last_leaves(struct __test_metadata *_metadata, struct world *w,
+			bool big)
+{
+	struct edu edu;
+
+	map_edu(_metadata, w, &edu);
+	JOIN(MDEV, SAME);
+	if (big)
+		JOIN("b/d", FRESH);
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	if (!big)
+		JOIN("b/d", FRESH);
+	close_edu(&edu);
+	LEAVE("p/d", 1);
+	LEAVE("b/d", 1);
+	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
+	EXPECT_EQ(0, SMALL());
+}
+
+TEST_F(emulated, dirty_small_pages)
+{
+	last_leaves(_metadata, &self->w, false);
+}
+
+TEST_F(emulated, dirty_big_pages)
+{
+	last_leaves(_metadata, &self->w, true);
+}
+
+TEST_HARNESS_MAIN
