@@ -1250,6 +1250,8 @@ TEST_F(iova, join)
 	if (variant->denied)
 		EXPECT_EQ(variant->fresh || strstr(variant->second, "reserved") ?
 			  0 : -EINVAL, map_at(w, variant->denied));
+	/* The first one's own limit stays */
+	EXPECT_EQ(-EINVAL, map_at(w, 1UL << 48));
 	STATE();
 	JOIN("a/e", SAME);
 	LEAVE("a/d", 0);
@@ -1268,6 +1270,7 @@ TEST_F(sim, reserved_twice)
 	JOIN("x/d", SAME);
 	JOIN("x/e", SAME);
 	JOIN("y/d", FRESH);
+	EXPECT_EQ(-EINVAL, map_at(w, 0x1000000));
 	LEAVE("x/d", 0);
 	EXPECT_EQ(-EINVAL, map_at(w, 0x1000000));
 	EXPECT_EQ(-EINVAL, map_at(w, 0x4000000));
@@ -1481,14 +1484,12 @@ TEST_F(unsafe, interrupts)
 	NO_JOIN("x/d", -EPERM);
 }
 
-/* One mapping of many calls: what was made of it goes, and no more */
-TEST_F(sim, replay_fails_inside)
+/* NR_PAGES times the same page, so that nothing is contiguous */
+static char *one_page(struct __test_metadata *_metadata, struct world *w)
 {
-	struct world *w = &self->w;
 	char *area, *page;
-	int i, k;
+	int i;
 
-	/* The same page all over, so that nothing is contiguous */
 	page = mmap(NULL, w->page_size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	area = mmap(NULL, NR_PAGES * w->page_size, PROT_NONE,
@@ -1500,6 +1501,16 @@ TEST_F(sim, replay_fails_inside)
 			  mremap(page, 0, w->page_size,
 				 MREMAP_MAYMOVE | MREMAP_FIXED,
 				 area + i * w->page_size));
+	return area;
+}
+
+/* One mapping of many calls: what was made of it goes, and no more */
+TEST_F(sim, replay_fails_inside)
+{
+	struct world *w = &self->w;
+	char *area = one_page(_metadata, w);
+	int k;
+
 	ADD("a", "family=1", "d");
 	ADD("x", "family=2", "d");
 	JOIN("a/d", FRESH);
@@ -1860,6 +1871,26 @@ TEST_F(emulated, replay_fails)
 	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
 	JOIN("a/d", FRESH);
 	DMA("a/d");
+}
+
+/* Nor what it has pinned, but not mapped yet */
+TEST_F(emulated, replay_fails_inside)
+{
+	struct world *w = &self->w;
+	char *area = one_page(_metadata, w);
+	int k;
+
+	JOIN(MDEV, SAME);
+	ASSERT_EQ(0, vfio_map(w->container, area, IOVA(0),
+			      NR_PAGES * w->page_size));
+	w->pages = NR_PAGES;
+	for (k = 2; k <= 1 + NR_PAGES; k++) {
+		ASSERT_EQ(0, sim_fail("a", "map", k, ENOMEM, 1));
+		NO_JOIN("a/d", -ENOMEM);
+		COUNTS(.attach = 1, .alloc = 1, .free = 1, .map = k - 1);
+	}
+	JOIN("a/d", FRESH);
+	COUNTS(.attach = 1, .alloc = 1, .map = 1 + NR_PAGES);
 }
 
 /* No page may be locked beyond the limit, not even for a while */
