@@ -71,8 +71,10 @@ def configure(name, arch, fragment, target="allnoconfig"):
     make(name, arch, f"KCONFIG_ALLCONFIG={fragment}", target, what=f"{target} for {arch}")
     with open(f"{obj(name, arch)}/.config", encoding="utf-8") as f:
         have = set(f.read().splitlines())
+    on = {ln.partition("=")[0] for ln in have if ln.startswith("CONFIG_")}
     with open(fragment, encoding="utf-8") as f:
-        lost = [ln for ln in f.read().splitlines() if re.match(r"CONFIG_\w+=|# CONFIG_\w+ is not set", ln) and ln not in have]
+        lost = [ln for ln in f.read().splitlines() if (re.match(r"CONFIG_\w+=", ln) and ln not in have) or
+                ((m := re.match(r"# (CONFIG_\w+) is not set", ln)) and m[1] in on)]
     if lost:
         die(f"Kconfig dropped {len(lost)} line(s) of {os.path.relpath(fragment)}: {'; '.join(lost)}. Add what they "
             "depend on, or remove them")
