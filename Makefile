@@ -14,6 +14,7 @@ help:
 #? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
 #? make kunit       KUnit of the series under QEMU on five architectures (build/kunit.json)
 #? make mutate      one-line mutants of the series: which does no test notice? (build/mutate.json)
+#? make coverage    lines and branches of the attach functions that the tests run, by gcov (build/coverage.json)
 #? make soak        a random walk of VFIO on simulated IOMMUs, 100000 steps
 #?
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
@@ -46,6 +47,8 @@ kunit:
 	$(lab)/kunit
 mutate:
 	$(lab)/mutate
+coverage:
+	@lab/setup coverage && exec lab/coverage
 soak:
 	$(lab)/check soak
 tree:
@@ -61,4 +64,4 @@ clean:
 distclean:
 	@lab/clean all
 
-.PHONY: help run check check-all matrix kunit mutate soak compose tree refresh export setup clean distclean
+.PHONY: help run check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean
