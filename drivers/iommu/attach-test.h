@@ -296,7 +296,7 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 	static const void * const __maybe_unused __UNIQUE_ID(unused) = &(sym)
 #define builtin_platform_driver(drv)		ATTACH_TEST_UNUSED(drv)
 #define builtin_platform_driver_probe(drv, fn)					\
-	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = { &(drv), &(fn) }
+	static __maybe_unused const void * const __UNIQUE_ID(unused)[] = { &(drv), &(fn) }
 #define module_platform_driver(drv)		ATTACH_TEST_UNUSED(drv)
 #define arch_initcall(fn)			ATTACH_TEST_UNUSED(fn)
 #define core_initcall(fn)			ATTACH_TEST_UNUSED(fn)
