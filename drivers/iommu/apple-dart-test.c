@@ -57,6 +57,12 @@ static void dart_no_bypass(struct kunit *test, struct iommu_domain *domain)
 	domain->type = IOMMU_DOMAIN_IDENTITY;
 }
 
+static void dart_nothing_fits(struct kunit *test, struct iommu_domain *domain)
+{
+	dart_no_bypass(test, domain);
+	darts[0].force_bypass = 1;
+}
+
 static void dart_identity(struct kunit *test, struct iommu_domain *domain)
 {
 	domain->type = IOMMU_DOMAIN_IDENTITY;
@@ -91,6 +97,8 @@ static const struct attach_case dart_cases[] = {
 	  .setup = dart_only_bypass_blocked, .undo = dart_mend, .expect = -ENODEV },
 	{ .name = "apple_dart_attach_dev: identity domain, no bypass",
 	  .setup = dart_no_bypass, .undo = dart_mend, .expect = -EINVAL },
+	{ .name = "apple_dart_attach_dev: no domain fits", .first = true,
+	  .setup = dart_nothing_fits, .undo = dart_mend, .expect = -ENODEV },
 	{ .name = "apple_dart_mod_streams: the domain of other DARTs",
 	  .setup = dart_bind_other, .expect = -EINVAL },
 	{ .name = "apple_dart_finalize_domain: no page table",
@@ -117,10 +125,12 @@ static void dart_attach(struct kunit *test)
 	attach_check(test, &dart_drv, test->param_value);
 }
 
+#define DART_NOT_FLUSHED	~0u
+
 /* The streams that a flush of @domain reaches */
 static u32 dart_flushed(struct iommu_domain *domain)
 {
-	dart_regs[0][DART_STREAM_SELECT / 4] = 0;
+	dart_regs[0][DART_STREAM_SELECT / 4] = DART_NOT_FLUSHED;
 	domain->ops->flush_iotlb_all(domain);
 	return dart_regs[0][DART_STREAM_SELECT / 4];
 }
@@ -143,18 +153,18 @@ static void dart_streams(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dart_flushed(domain), 1);
 	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dart_drv.dev), 0);
 	KUNIT_EXPECT_EQ(test, dart_flushed(old), 5);
-	KUNIT_EXPECT_EQ(test, dart_flushed(domain), 0);
+	KUNIT_EXPECT_EQ(test, dart_flushed(domain), DART_NOT_FLUSHED);
 	/* By way of a domain without table */
 	identity->type = IOMMU_DOMAIN_IDENTITY;
 	KUNIT_ASSERT_EQ(test, identity->ops->attach_dev(identity, dart_drv.dev), 0);
 	KUNIT_EXPECT_EQ(test, dart_flushed(old), 4);
 	old->ops->detach_dev(old, dart_member);
-	KUNIT_EXPECT_EQ(test, dart_flushed(old), 0);
+	KUNIT_EXPECT_EQ(test, dart_flushed(old), DART_NOT_FLUSHED);
 	old->ops->free(old);
 	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dart_drv.dev), 0);
 	KUNIT_EXPECT_EQ(test, dart_flushed(domain), 1);
 	domain->ops->detach_dev(domain, dart_drv.dev);
-	KUNIT_EXPECT_EQ(test, dart_flushed(domain), 0);
+	KUNIT_EXPECT_EQ(test, dart_flushed(domain), DART_NOT_FLUSHED);
 	KUNIT_EXPECT_EQ(test, dart_seen(test), 0);
 	domain->ops->free(domain);
 	identity->ops->free(identity);

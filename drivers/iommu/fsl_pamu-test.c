@@ -191,8 +191,10 @@ static void fsl_pamu_pci_group(struct kunit *test)
 {
 	/* The version of the controller is beyond its address, at PCI_FSL_BRR1. */
 	u32 *regs = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	struct pci_controller ctl = { .parent = fsl_pamu.dev, .cfg_addr = (void __iomem *)regs };
 	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
+	struct pci_controller ctl = {
+		.bus = bus, .parent = fsl_pamu.dev, .cfg_addr = (void __iomem *)regs,
+	};
 	struct pci_dev *pdev = kunit_kcalloc(test, 2, sizeof(*pdev), GFP_KERNEL);
 	struct iommu_group *group = iommu_group_alloc(), *groups[2];
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
@@ -219,8 +221,15 @@ static void fsl_pamu_pci_group(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
 
 	domain->ops->free(domain);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		iommu_group_put(groups[i]);
+		pdev[i].dev.iommu_group = NULL;
+	}
+	/* When all have been removed, the next one finds no group. */
+	groups[0] = fsl_pamu_device_group(&pdev[0].dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, groups[0]);
+	KUNIT_EXPECT_PTR_NE(test, groups[0], group);
+	iommu_group_put(groups[0]);
 	iommu_group_put(group);
 }
 

@@ -245,6 +245,23 @@ static void mtk_region(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* A region inside of another has its upper address bits, and so the same mappings. */
+static void mtk_region_inside(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+
+	mtk_mm(test, domain);
+	mtk_m4u[0].m4u_group[0] = NULL;
+	mtk_m4u[0].m4u_group[1] = NULL;
+	mtk_m4u[0].m4u_group[2] = mtk_groups[1];
+	mtk_m4u[0].m4u_group[4] = mtk_groups[0];
+	mtk_bind_bank(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	domain->ops->detach_dev(domain, mtk_other);
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
 static struct device *mtk_client(struct kunit *test, struct mtk_iommu_data *data,
 				 u32 id, u32 id2, struct iommu_group *group)
 {
@@ -329,6 +346,7 @@ static struct kunit_case mtk_kunit[] = {
 	KUNIT_CASE(mtk_fresh),
 	KUNIT_CASE(mtk_free),
 	KUNIT_CASE(mtk_region),
+	KUNIT_CASE(mtk_region_inside),
 	{}
 };
 

@@ -2119,6 +2119,32 @@ TEST_F(sim, dirty_page_sizes)
 	close_edu(&edu);
 }
 
+/* The container goes by the kernel's pages when its domains share no size. */
+TEST_F(sim, no_common_page_size)
+{
+	struct world *w = &self->w;
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+	char attrs[64];
+	struct edu edu;
+
+	map_edu(_metadata, w, &edu);
+	snprintf(attrs, sizeof(attrs), "family=10 page_sizes=0x%lx", w->page_size);
+	ADD("n", attrs, "d");
+	JOIN("b/d", FRESH);
+	JOIN("n/d", FRESH);
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_GET_INFO, &info));
+	EXPECT_EQ(w->page_size, info.iova_pgsizes);
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
+	EXPECT_EQ(-EINVAL, BIG());
+	LEAVE("n/d", 1);
+	EXPECT_EQ(EDU_SIZE / BIG_PAGE, BIG());
+	LEAVE("b/d", 1);
+	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+	close_edu(&edu);
+}
+
 /* Once no real group is left that dirties everything, only the bitmap tells */
 static void last_leaves(struct __test_metadata *_metadata, struct world *w,
 			bool big)
