@@ -101,6 +101,7 @@ struct sim_resv {
 	struct {
 		u64 start;
 		u64 end;
+		bool relaxable;
 	} range[SIM_MAX_RESV];
 };
 
@@ -769,7 +770,9 @@ static void sim_get_resv_regions(struct device *dev, struct list_head *head)
 	for (i = 0; i < resv->nr; i++)
 		sim_add_resv(head, resv->range[i].start,
 			     resv->range[i].end - resv->range[i].start + 1,
-			     IOMMU_RESV_RESERVED, 0);
+			     resv->range[i].relaxable ?
+				     IOMMU_RESV_DIRECT_RELAXABLE :
+				     IOMMU_RESV_RESERVED, 0);
 	if (msi->type[0])
 		sim_add_resv(head, msi->start, SIM_MSI_LENGTH,
 			     msi->type[0] == 's' ? IOMMU_RESV_SW_MSI :
@@ -1217,14 +1220,17 @@ static ssize_t sim_inst_msi_store(struct config_item *item, const char *page,
 }
 CONFIGFS_ATTR(sim_inst_, msi);
 
+#define SIM_RELAXABLE	":relaxable"
+
 static ssize_t sim_inst_reserved_show(struct config_item *item, char *page)
 {
 	struct sim_resv *resv = &to_sim_inst(item)->resv;
 	int i, len = 0;
 
 	for (i = 0; i < resv->nr; i++)
-		len += sysfs_emit_at(page, len, "0x%llx-0x%llx\n",
-				     resv->range[i].start, resv->range[i].end);
+		len += sysfs_emit_at(page, len, "0x%llx-0x%llx%s\n",
+				     resv->range[i].start, resv->range[i].end,
+				     resv->range[i].relaxable ? SIM_RELAXABLE : "");
 	return len;
 }
 
@@ -1241,6 +1247,10 @@ static ssize_t sim_inst_reserved_store(struct config_item *item,
 		    sscanf(page, "%lli-%lli%n", &start, &end, &used) != 2 ||
 		    start > end)
 			return -EINVAL;
+		if (str_has_prefix(page + used, SIM_RELAXABLE)) {
+			resv.range[resv.nr].relaxable = true;
+			used += strlen(SIM_RELAXABLE);
+		}
 		resv.range[resv.nr].start = start;
 		resv.range[resv.nr++].end = end;
 	}

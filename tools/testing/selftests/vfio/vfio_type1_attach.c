@@ -1177,6 +1177,25 @@ FIXTURE_VARIANT_ADD(iova, reserved_mapped_fresh) {
 	-EINVAL, 0, { }
 };
 
+/* The first one's holes make ranges: those outside of the aperture go whole */
+FIXTURE_VARIANT_ADD(iova, below_hole) {
+	"family=1 reserved=0x1000000-0x1ffffff,0x8000000-0x8ffffff",
+	"family=2 aperture_start=0x2800000 aperture_end=0x6ffffff", 0x3000000,
+	0x100000, 0, FRESH, { .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, above_hole) {
+	"family=1 reserved=0x1000000-0x1ffffff,0x8000000-0x8ffffff",
+	"family=2 aperture_start=0x2800000 aperture_end=0x6ffffff", 0x3000000,
+	0x9000000, 0, FRESH, { .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+/* What firmware does with such a region is over when VFIO has the device */
+FIXTURE_VARIANT_ADD(iova, relaxable_mapped) {
+	"", "reserved=0x1000000-0x1ffffff:relaxable", 0x1fff000, 0, 0, SAME,
+	{ .attach = 1 }
+};
+
 FIXTURE_VARIANT_ADD(iova, msi_mapped) {
 	"", "msi=hw,0x1000000", 0x1000000, 0, -EINVAL, 0, { }
 };
@@ -1893,6 +1912,66 @@ TEST_F(emulated, replay_fails_inside)
 	COUNTS(.attach = 1, .alloc = 1, .map = 1 + NR_PAGES);
 }
 
+#define HUGE_PAGE	0x200000UL
+
+/* Memory that is contiguous, where the kernel has huge pages */
+static char *huge_page(struct __test_metadata *_metadata)
+{
+	char *area = mmap(NULL, 2 * HUGE_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, (void *)area);
+	area += -(unsigned long)area % HUGE_PAGE;
+	madvise(area, HUGE_PAGE, MADV_HUGEPAGE);
+	memset(area, 1, HUGE_PAGE);
+	return area;
+}
+
+/* Nor what it has pinned and mapped in large pieces */
+TEST_F(emulated, replay_fails_behind)
+{
+	struct world *w = &self->w;
+	char *area = huge_page(_metadata);
+	long calls;
+
+	JOIN(MDEV, SAME);
+	ASSERT_EQ(0, vfio_map(w->container, area, HUGE_PAGE, HUGE_PAGE));
+	ASSERT_EQ(0, vfio_map(w->container, w->mem, IOVA(8), w->page_size));
+	w->pages = HUGE_PAGE / w->page_size + 1;
+	get_counts(&w->mark);
+	JOIN("a/d", FRESH);
+	calls = sim_stat(".", "map") - w->mark.map;
+	LEAVE("a/d", 1);
+	ASSERT_EQ(0, sim_fail("a", "map", calls, ENOMEM, 1));
+	NO_JOIN("a/d", -ENOMEM);
+	JOIN("a/d", FRESH);
+	LEAVE("a/d", 1);
+}
+
+/* As AMD's, it takes any size: what is unmapped is more than was asked for */
+TEST_F(sim, any_page_size)
+{
+	struct world *w = &self->w;
+	char *area = huge_page(_metadata);
+	char attrs[64];
+
+	snprintf(attrs, sizeof(attrs), "family=9 page_sizes=0x%lx", -w->page_size);
+	ADD("a", "family=1", "d");
+	ADD("s", attrs, "d");
+	JOIN("a/d", FRESH);
+	ASSERT_EQ(0, vfio_map(w->container, area, HUGE_PAGE, HUGE_PAGE));
+	w->pages = HUGE_PAGE / w->page_size;
+	JOIN("s/d", FRESH);
+	MAP_ALL();
+	DMA("s/d");
+	ASSERT_EQ(0, vfio_unmap(w->container, HUGE_PAGE, HUGE_PAGE));
+	w->pages -= HUGE_PAGE / w->page_size;
+	STATE();
+	LEAVE("a/d", 1);
+	DMA("s/d");
+	LEAVE("s/d", 1);
+}
+
 /* No page may be locked beyond the limit, not even for a while */
 TEST_F(emulated, memlock_limit)
 {
@@ -2119,32 +2198,6 @@ TEST_F(sim, dirty_page_sizes)
 	close_edu(&edu);
 }
 
-/* The container goes by the kernel's pages when its domains share no size. */
-TEST_F(sim, no_common_page_size)
-{
-	struct world *w = &self->w;
-	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
-	char attrs[64];
-	struct edu edu;
-
-	map_edu(_metadata, w, &edu);
-	snprintf(attrs, sizeof(attrs), "family=10 page_sizes=0x%lx", w->page_size);
-	ADD("n", attrs, "d");
-	JOIN("b/d", FRESH);
-	JOIN("n/d", FRESH);
-	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_GET_INFO, &info));
-	EXPECT_EQ(w->page_size, info.iova_pgsizes);
-	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
-	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
-	EXPECT_EQ(-EINVAL, BIG());
-	LEAVE("n/d", 1);
-	EXPECT_EQ(EDU_SIZE / BIG_PAGE, BIG());
-	LEAVE("b/d", 1);
-	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
-	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
-	close_edu(&edu);
-}
-
 /* Once no real group is left that dirties everything, only the bitmap tells */
 static void last_leaves(struct __test_metadata *_metadata, struct world *w,
 			bool big)
@@ -2173,6 +2226,50 @@ TEST_F(emulated, dirty_small_pages)
 TEST_F(emulated, dirty_big_pages)
 {
 	last_leaves(_metadata, &self->w, true);
+}
+
+/*
+ * The container goes by the kernel's pages when its domains share no size. This
+ * is the last test: a kernel that fails it is not fit for others any more.
+ */
+
+FIXTURE(no_common) {
+	struct world w;
+};
+
+FIXTURE_SETUP(no_common)
+{
+	open_world(_metadata, &self->w, true);
+}
+
+FIXTURE_TEARDOWN(no_common)
+{
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(no_common, page_size)
+{
+	struct world *w = &self->w;
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+	char attrs[64];
+	struct edu edu;
+
+	map_edu(_metadata, w, &edu);
+	snprintf(attrs, sizeof(attrs), "family=10 page_sizes=0x%lx", w->page_size);
+	ADD("n", attrs, "d");
+	JOIN("b/d", FRESH);
+	JOIN("n/d", FRESH);
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_GET_INFO, &info));
+	EXPECT_EQ(w->page_size, info.iova_pgsizes);
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
+	EXPECT_EQ(-EINVAL, BIG());
+	LEAVE("n/d", 1);
+	EXPECT_EQ(EDU_SIZE / BIG_PAGE, BIG());
+	LEAVE("b/d", 1);
+	EXPECT_EQ(EDU_SIZE / w->page_size, SMALL());
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+	close_edu(&edu);
 }
 
 TEST_HARNESS_MAIN

@@ -51,14 +51,15 @@ enum call {
 	OPEN_DEVICE, MAP, UNMAP,
 };
 
-enum { BARE = 1, NEW = 2 };
+enum { BARE = 1, NEW = 2, MSI = 4 };
 
 struct op {
 	enum call call;
 	int who;
 	unsigned int members;	/* before the call, who join in this order */
 	unsigned int flags;	/* before VFIO_SET_IOMMU; with groups that were
-				 * never in a container
+				 * never in a container; of which C needs a
+				 * window for its MSIs
 				 */
 };
 
@@ -98,6 +99,7 @@ FIXTURE_VARIANT_ADD(nth, join_reuse_first) { { JOIN, D, a | c } };
 FIXTURE_VARIANT_ADD(nth, join_reuse_last) { { JOIN, B, a | c } };
 FIXTURE_VARIANT_ADD(nth, join_fresh) { { JOIN, C, a } };
 FIXTURE_VARIANT_ADD(nth, join_fresh_new) { { JOIN, C, a | b, NEW } };
+FIXTURE_VARIANT_ADD(nth, join_fresh_msi) { { JOIN, C, a | b, NEW | MSI } };
 FIXTURE_VARIANT_ADD(nth, leave_shared) { { LEAVE, B, a | b } };
 FIXTURE_VARIANT_ADD(nth, leave_domain) { { LEAVE, A, a | c } };
 FIXTURE_VARIANT_ADD(nth, leave_domain_first) { { LEAVE, C, a | c } };
@@ -113,11 +115,12 @@ FIXTURE_VARIANT_ADD(nth, unmap) { { UNMAP, 0, a | c } };
 #define RESERVED	0x80000000UL	/* of A and B */
 #define LOW		0x1000UL	/* not in reach of C and D */
 
-static int add_groups(void)
+static int add_groups(bool msi)
 {
 	return sim_add("n0", "reserved=0x80000000-0x8fffffff", "d") ?:
 	       sim_add("n1", "reserved=0x80000000-0x8fffffff", "d") ?:
-	       sim_add("n2", "family=1 aperture_start=0x100000", "d") ?:
+	       sim_add("n2", msi ? "family=1 aperture_start=0x100000 msi=sw,0x8000000" :
+				   "family=1 aperture_start=0x100000", "d") ?:
 	       sim_add("n3", "family=1 aperture_start=0x100000", "d");
 }
 
@@ -284,7 +287,7 @@ static void build(struct __test_metadata *_metadata, struct world *w,
 
 	if (op->flags & NEW) {
 		ASSERT_EQ(0, sim_del_all());
-		ASSERT_EQ(0, add_groups());
+		ASSERT_EQ(0, add_groups(op->flags & MSI));
 	}
 	w->loose = false;
 	/* A driver cannot say that it lacks the memory to report it */
@@ -336,7 +339,7 @@ FIXTURE_SETUP(nth)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	ASSERT_NE(MAP_FAILED, w->mem);
 	sim_del_all();
-	ASSERT_EQ(0, add_groups());
+	ASSERT_EQ(0, add_groups(false));
 }
 
 FIXTURE_TEARDOWN(nth)
