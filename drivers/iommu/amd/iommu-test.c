@@ -163,6 +163,36 @@ static struct pci_bus amd_bus = { .sysdata = &amd_sysdata };
 static struct pci_dev amd_pdev;
 static struct dev_iommu amd_dev_iommu;
 
+/* What was to be forgotten, in this order */
+static struct amd_flush {
+	u32 type;
+	u16 id;
+	u64 address;
+} amd_flushes[32];
+
+static int amd_nr_flushes;
+
+static void amd_log(const u32 *cmd)
+{
+	u32 type = cmd[1] >> 28;
+
+	if (amd_nr_flushes < ARRAY_SIZE(amd_flushes))
+		amd_flushes[amd_nr_flushes++] = (struct amd_flush) {
+			type, type == CMD_INV_DEV_ENTRY ? cmd[0] : cmd[1],
+			(u64)cmd[3] << 32 | cmd[2],
+		};
+}
+
+static bool amd_flushed(u32 type, u16 id)
+{
+	int i;
+
+	for (i = 0; i < amd_nr_flushes; i++)
+		if (amd_flushes[i].type == type && amd_flushes[i].id == id)
+			return true;
+	return false;
+}
+
 /* Executes the queue up to the tail just written, unless it is FULL. */
 static void amd_writel(u32 val, void *addr)
 {
@@ -174,22 +204,24 @@ static void amd_writel(u32 val, void *addr)
 	for (; *head != val; *head = (*head + sizeof(struct iommu_cmd)) % CMD_BUFFER_SIZE) {
 		u32 *cmd = amd_cmds[*head / sizeof(struct iommu_cmd)].data;
 
-		if (cmd[1] >> 28 == CMD_COMPL_WAIT && amd_queue == WORKS)
+		if (cmd[1] >> 28 != CMD_COMPL_WAIT)
+			amd_log(cmd);
+		else if (amd_queue == WORKS)
 			amd_sem = (u64)cmd[3] << 32 | cmd[2];
 	}
+}
+
+static struct iommu_dev_data *amd_data(void)
+{
+	return dev_iommu_priv_get(amd.dev);
 }
 
 /* The entry of the device, if it translates, and what the device is told to do */
 static u64 amd_seen(struct kunit *test)
 {
-	u64 *dte = amd_table[amd_pdev.devfn].data;
+	u64 *dte = amd_table[amd_data()->devid].data;
 
 	return dte[0] & DTE_FLAG_IR ? dte[0] ^ dte[1] ^ amd_on << 2 : 0;
-}
-
-static struct iommu_dev_data *amd_data(void)
-{
-	return dev_iommu_priv_get(&amd_pdev.dev);
 }
 
 static int amd_init(struct kunit *test)
@@ -201,12 +233,14 @@ static int amd_init(struct kunit *test)
 	memset(amd_ids, 0, sizeof(amd_ids));
 	memset(&amd_unit, 0, sizeof(amd_unit));
 	memset(&amd_pdev, 0, sizeof(amd_pdev));
+	memset(amd_rlookup, 0, sizeof(amd_rlookup));
 	for (i = 0; i < ARRAY_SIZE(amd_aliases); i++)
 		amd_aliases[i] = i;
 	amd_queue = WORKS;
 	amd_on = 0;
 	amd_warnings = 0;
 	amd_sem = 0;
+	amd_nr_flushes = 0;
 	amd_default.type = IOMMU_DOMAIN_IDENTITY;
 	amd_ids[0] = 1;
 	amd_iommu_pd_alloc_bitmap = amd_ids;
@@ -449,6 +483,177 @@ static void amd_no_ats(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* What the IOMMU, and a device with ATS, are told when some pages are unmapped */
+struct amd_range {
+	const char *name;
+	bool np_cache;
+	u64 start, size;
+	int commands;
+	u64 addresses[2];
+};
+
+static const struct amd_range amd_ranges[] = {
+	{ "build_inv_address: one page", false, 0x8000, SZ_4K, 1, { 0x8000 } },
+	{ "build_inv_address: more pages than one", false, 0x8000, SZ_16K, 1, { 0x9001 } },
+	{ "build_inv_address: pages that are not aligned", false, 0x9000, 3 * SZ_4K, 1,
+	  { 0x9001 } },
+	{ "domain_flush_pages: only pages that were unmapped", true, 0x9000, 3 * SZ_4K, 2,
+	  { 0x9000, 0xa001 } },
+	{ "domain_flush_pages: the first pages", true, 0, 3 * SZ_4K, 2, { 0x1, 0x2000 } },
+};
+
+static void amd_range_desc(const struct amd_range *r, char *desc)
+{
+	strscpy(desc, r->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(amd_ranges, amd_ranges, amd_range_desc);
+
+static void amd_flush(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &amd);
+	const struct amd_range *r = test->param_value;
+	struct iommu_iotlb_gather gather;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, amd_move(domain, NULL), 0);
+	KUNIT_ASSERT_TRUE(test, amd_data()->ats.enabled);
+	iommu_iotlb_gather_init(&gather);
+	gather.start = r->start;
+	gather.end = r->start + r->size - 1;
+	amd_nr_flushes = 0;
+	amd_iommu_np_cache = r->np_cache;
+	domain->ops->iotlb_sync(domain, &gather);
+	amd_iommu_np_cache = false;
+	KUNIT_ASSERT_EQ(test, amd_nr_flushes, 2 * r->commands);
+	for (i = 0; i < r->commands; i++) {
+		struct amd_flush *f = &amd_flushes[2 * i];
+
+		KUNIT_EXPECT_EQ(test, f->type, CMD_INV_IOMMU_PAGES);
+		KUNIT_EXPECT_EQ(test, f->id, to_pdomain(domain)->id);
+		KUNIT_EXPECT_EQ(test, f->address, r->addresses[i] | CMD_INV_IOMMU_PAGES_PDE_MASK);
+		f++;
+		KUNIT_EXPECT_EQ(test, f->type, CMD_INV_IOTLB_PAGES);
+		KUNIT_EXPECT_EQ(test, f->id, amd_pdev.devfn);
+		KUNIT_EXPECT_EQ(test, f->address, r->addresses[i]);
+	}
+	domain->ops->free(domain);
+}
+
+/* clone_alias: the firmware says that the device uses another id, too. */
+static void amd_alias(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &amd);
+	int i, alias = 5;
+
+	amd_aliases[amd_pdev.devfn] = alias;
+	KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
+	KUNIT_EXPECT_NE(test, amd_seen(test), 0);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, memcmp(&amd_table[alias], &amd_table[amd_pdev.devfn],
+					     sizeof(*amd_table)), 0);
+		KUNIT_EXPECT_PTR_EQ(test, amd_rlookup[alias], &amd_unit);
+		KUNIT_EXPECT_TRUE(test, amd_flushed(CMD_INV_DEV_ENTRY, alias));
+		KUNIT_EXPECT_TRUE(test, amd_flushed(CMD_INV_DEV_ENTRY, amd_pdev.devfn));
+		amd_nr_flushes = 0;
+		if (!i)
+			domain->ops->detach_dev(domain, amd.dev);
+	}
+	KUNIT_EXPECT_EQ(test, amd_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+/* A device without PCI has the id that the firmware gives to its names, and nothing else has it. */
+static void amd_acpi(struct kunit *test)
+{
+	static const struct attach_case success = { .name = "amd_iommu_attach_device: success" };
+	static struct acpihid_map_entry map[] = {
+		{ .hid = "AMDI0020", .uid = "2", .devid = 5 },
+		{ .hid = "AMDI0020", .uid = "1", .devid = 6 },
+	};
+	struct acpi_hardware_id id = { .id = "AMDI0020" };
+	static struct acpi_device companion;
+	static struct dev_iommu dev_iommu;
+	static struct device dev;
+	struct device *pci = amd.dev;
+	struct iommu_group *group;
+	int i;
+
+	memset(&dev, 0, sizeof(dev));
+	dev.init_name = "amd-acpi-client";
+	dev.iommu = &dev_iommu;
+	fwnode_init(&companion.fwnode, &acpi_device_fwnode_ops);
+	INIT_LIST_HEAD(&companion.pnp.ids);
+	list_add(&id.list, &companion.pnp.ids);
+	companion.pnp.unique_id = "1";
+	amd_rlookup[6] = &amd_unit;
+
+	/* No names, and names that nobody knows */
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, amd_iommu_ops.probe_device(&dev),
+				    (struct iommu_device *)ERR_PTR(-ENODEV));
+		dev.fwnode = &companion.fwnode;
+	}
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		list_add_tail(&map[i].list, &acpihid_map);
+	amd.dev = &dev;
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, amd_iommu_ops.probe_device(&dev));
+	KUNIT_EXPECT_EQ(test, amd_data()->devid, 6);
+	attach_check(test, &amd, &success);
+	KUNIT_EXPECT_TRUE(test, amd_flushed(CMD_INV_DEV_ENTRY, 6));
+	KUNIT_EXPECT_FALSE(test, amd_flushed(CMD_INV_DEV_ENTRY, 5));
+	KUNIT_EXPECT_FALSE(test, amd_flushed(CMD_INV_IOTLB_PAGES, 6));
+	KUNIT_EXPECT_EQ(test, amd_on, 0);
+
+	group = amd_iommu_ops.device_group(&dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
+	KUNIT_EXPECT_PTR_EQ(test, map[1].group, group);
+	KUNIT_EXPECT_PTR_EQ(test, amd_iommu_ops.device_group(&dev), group);
+	iommu_group_put(group);
+	iommu_group_put(group);
+	map[1].group = NULL;
+
+	kfree(amd_data());
+	dev_iommu_priv_set(&dev, NULL);
+	amd.dev = pci;
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		list_del(&map[i].list);
+}
+
+/* set_dte_entry: the IOMMU takes page requests, if it can, of a device that makes them. */
+static void amd_page_requests(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	int i;
+
+	amd_use_v2();
+	domain = attach_test_alloc(test, &amd);
+	for (i = 0; i < 2; i++) {
+		amd_unit.features = i ? FEATURE_EPHSUP : 0;
+		KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
+		KUNIT_EXPECT_EQ(test, amd_table[amd_pdev.devfn].data[0] >> DEV_ENTRY_PPR & 1, i);
+		domain->ops->detach_dev(domain, amd.dev);
+	}
+	domain->ops->free(domain);
+}
+
+/* attach_device: a device has one domain, and it is not taken from there in passing. */
+static void amd_busy(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &amd);
+	struct iommu_domain *domain = attach_test_alloc(test, &amd);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, amd_move(old, NULL), 0);
+	seen = amd_seen(test);
+	KUNIT_EXPECT_EQ(test, attach_device(amd.dev, to_pdomain(domain)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, amd_seen(test), seen);
+	KUNIT_EXPECT_PTR_EQ(test, amd_data()->domain, to_pdomain(old));
+	KUNIT_EXPECT_EQ(test, to_pdomain(domain)->dev_cnt, 0);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
 static struct kunit_case amd_kunit[] = {
 	KUNIT_CASE_PARAM(amd_attach_v1, amd_v1_gen_params),
 	KUNIT_CASE_PARAM(amd_attach_v2, amd_v2_gen_params),
@@ -457,6 +662,11 @@ static struct kunit_case amd_kunit[] = {
 	KUNIT_CASE(amd_deferred),
 	KUNIT_CASE(amd_vapic),
 	KUNIT_CASE(amd_no_ats),
+	KUNIT_CASE_PARAM(amd_flush, amd_ranges_gen_params),
+	KUNIT_CASE(amd_alias),
+	KUNIT_CASE(amd_acpi),
+	KUNIT_CASE(amd_page_requests),
+	KUNIT_CASE(amd_busy),
 	{}
 };
 
