@@ -585,8 +585,10 @@ static void amd_acpi(struct kunit *test)
 	fwnode_init(&companion.fwnode, &acpi_device_fwnode_ops);
 	INIT_LIST_HEAD(&companion.pnp.ids);
 	list_add(&id.list, &companion.pnp.ids);
-	companion.pnp.unique_id = "1";
+	companion.pnp.unique_id = "3";
 	amd_rlookup[6] = &amd_unit;
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		list_add_tail(&map[i].list, &acpihid_map);
 
 	/* No names, and names that nobody knows */
 	for (i = 0; i < 2; i++) {
@@ -594,8 +596,7 @@ static void amd_acpi(struct kunit *test)
 				    (struct iommu_device *)ERR_PTR(-ENODEV));
 		dev.fwnode = &companion.fwnode;
 	}
-	for (i = 0; i < ARRAY_SIZE(map); i++)
-		list_add_tail(&map[i].list, &acpihid_map);
+	companion.pnp.unique_id = "1";
 	amd.dev = &dev;
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, amd_iommu_ops.probe_device(&dev));
 	KUNIT_EXPECT_EQ(test, amd_data()->devid, 6);
