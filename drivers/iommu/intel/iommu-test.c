@@ -148,18 +148,26 @@ static void intel_clflush(const void *addr, size_t size)
 	memcpy(f->copy, addr, min(size, sizeof(f->copy)));
 }
 
-static bool intel_in_memory(const void *p, size_t size)
+/* The last time that at least @size bytes from @p on were flushed, or NULL */
+static const struct intel_flush *intel_last_flush(const void *p, size_t size)
 {
 	int i;
 
 	for (i = 1; i <= min_t(int, intel_nr_flushes, ARRAY_SIZE(intel_flushes)); i++) {
-		struct intel_flush *f =
+		const struct intel_flush *f =
 			&intel_flushes[(intel_nr_flushes - i) % ARRAY_SIZE(intel_flushes)];
 
 		if (p == f->addr && size <= f->size)
-			return !memcmp(f->copy, p, min(size, sizeof(f->copy)));
+			return f;
 	}
-	return false;
+	return NULL;
+}
+
+static bool intel_in_memory(const void *p, size_t size)
+{
+	const struct intel_flush *f = intel_last_flush(p, size);
+
+	return f && !memcmp(f->copy, p, min(size, sizeof(f->copy)));
 }
 
 static void intel_put_pages_list(struct list_head *pages)
@@ -1291,11 +1299,7 @@ static void intel_not_coherent(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, intel_in_memory(phys_to_virt(context->lo & VTD_PAGE_MASK),
 							sizeof(struct pasid_dir_entry)));
 		/* Those of the other PASIDs, which are not present */
-		for (i = 0; i < intel_nr_flushes; i++)
-			if (intel_flushes[i].addr == entries &&
-			    intel_flushes[i].size == VTD_PAGE_SIZE)
-				break;
-		KUNIT_EXPECT_LT(test, i, intel_nr_flushes);
+		KUNIT_EXPECT_NOT_NULL(test, intel_last_flush(entries, VTD_PAGE_SIZE));
 		intel_watched = entries;
 	}
 	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, 0, 0, SZ_4K, 1, IOMMU_READ,
@@ -1671,7 +1675,7 @@ static void intel_throttle(struct kunit *test)
 static const struct intel_dev_tlb intel_dev_tlbs[] = {
 	{ "qi_flush_dev_iotlb: one page", NULL, 3, 1, 1, 0, 3, 0x8000 },
 	{ "qi_flush_dev_iotlb: four pages", NULL, 3, 4, 1, 0, 3, 0x9001 },
-	{ "qi_flush_dev_iotlb: as many requests as the field has no room for", NULL, 32, 1, 1, 0,
+	{ "qi_flush_dev_iotlb: as many requests as the field has no room for", NULL, 33, 1, 1, 0,
 	  0, 0x8000 },
 	{ "iommu_enable_pci_caps: the physical function of a virtual one", intel_throttle, 3, 1,
 	  1, 0x102, 3, 0x8000 },
@@ -1704,8 +1708,11 @@ static void intel_dev_tlb(struct kunit *test)
 		d->setup(test);
 	intel_reprobe(test);
 	unit = container_of(intel_info()->iommu, struct intel_unit, iommu);
-	unit->iommu.gcmd |= DMA_GCMD_TE;
 	KUNIT_ASSERT_EQ(test, intel_move(test, domain, NULL, 0), 0);
+	/* Nobody asks the device while nothing is translated */
+	intel_unmap(test, domain, 0x8000, d->pages);
+	KUNIT_EXPECT_EQ(test, unit->done[QI_DIOTLB_TYPE], 0);
+	unit->iommu.gcmd |= DMA_GCMD_TE;
 	intel_unmap(test, domain, 0x8000, d->pages);
 	KUNIT_EXPECT_EQ(test, unit->done[QI_DIOTLB_TYPE], d->times);
 	KUNIT_EXPECT_EQ(test, unit->last[QI_DIOTLB_TYPE].qw0, QI_DEV_IOTLB_SID(sid) |
