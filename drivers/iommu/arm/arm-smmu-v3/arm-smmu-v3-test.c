@@ -2,7 +2,8 @@
 /*
  * KUnit for the attach of arm-smmu-v3.c, see attach-test.h
  *
- * One device with two streams and PASIDs, another one, and one of another SMMU.
+ * One device with two streams and PASIDs, another one that has its stream twice,
+ * and one of another SMMU, which has a stream table of two levels.
  */
 /* The header's stubs are for those who have no SVA. */
 #ifndef CONFIG_ARM_SMMU_V3_SVA
@@ -59,9 +60,28 @@
 #undef writel_relaxed
 #define writel_relaxed(val, reg)	smmu_write(val, reg)
 #define ktime_get()			smmu_time()
+/* It may be slow, and go on while the CPU waits. */
+#undef wfe
+#undef udelay
+#define wfe()				smmu_wait(0)
+#define udelay(us)			smmu_wait(us)
+
+/* Where another CPU comes first, or leaves what this one waits for */
+#undef cmpxchg_relaxed
+#undef atomic_cond_read_relaxed
+#define cmpxchg_relaxed(...) ({							\
+	if (attach_test_fails("cmpxchg_relaxed"))				\
+		smmu_other_cpu();						\
+	arch_cmpxchg_relaxed(__VA_ARGS__); })
+#define atomic_cond_read_relaxed(v, cond) ({					\
+	if (attach_test_fails("atomic_cond_read_relaxed"))			\
+		smmu_other_cpu();						\
+	smp_cond_load_relaxed(&(v)->counter, cond); })
 
 static void smmu_write(u32 val, void __iomem *reg);
 static ktime_t smmu_time(void);
+static void smmu_wait(unsigned int us);
+static void smmu_other_cpu(void);
 static struct fwnode_handle smmu_fwnodes[2];
 static int smmu_ats;
 static bool smmu_pci, smmu_underflow;
@@ -74,6 +94,8 @@ static struct arm_smmu_device smmus[2];
 #include "arm-smmu-v3.c"
 
 #define TEST_SID_BITS	2
+/* Where the second table of the other SMMU begins */
+#define TEST_OTHER_SID	BIT(STRTAB_SPLIT)
 #define TEST_ASID_BITS	16
 #define TEST_VMID_BITS	16
 /* Take a table of two levels */
@@ -85,13 +107,18 @@ static struct arm_smmu_device smmus[2];
 static u32 smmu_regs[2][SZ_4K / 4] __aligned(SZ_4K);
 /* The hardware's copy of each stream's entry, until it is to read it again */
 static __le64 smmu_stes[2][1 << TEST_SID_BITS][STRTAB_STE_DWORDS];
-/* Streams 1 and 2; 3; and 1 of the other SMMU */
+/* Streams 1 and 2; 3 twice; and TEST_OTHER_SID + 1 of the other SMMU */
 static struct device *smmu_devs[3];
 static struct iommu_fwspec *smmu_fwspec;
 /* The command that the hardware hangs at, 0 for none, and for how many polls */
 static u64 smmu_stuck;
 static int smmu_polls;
-static int smmu_atc_invs;
+/* It goes on when the CPU has waited for so long. */
+static unsigned int smmu_delay, smmu_waited;
+/* The commands that it took, how many since a case has last looked, and of each sort */
+static u64 smmu_log[128][CMDQ_ENT_DWORDS];
+static unsigned int smmu_logged, smmu_ops[256];
+static unsigned int smmu_tick;
 static ktime_t smmu_now;
 static struct attach_driver smmu;
 
@@ -100,9 +127,23 @@ static struct arm_smmu_master *smmu_master(int i)
 	return dev_iommu_priv_get(smmu_devs[i]);
 }
 
-static const __le64 *smmu_at(u64 dma)
+static void *smmu_at(u64 dma)
 {
 	return phys_to_virt(dma_to_phys(smmus[0].dev, dma));
+}
+
+static const __le64 *smmu_ste(int i, u32 sid)
+{
+	u64 strtab = *(u64 *)&smmu_regs[i][ARM_SMMU_STRTAB_BASE / 4];
+	u32 cfg = smmu_regs[i][ARM_SMMU_STRTAB_BASE_CFG / 4];
+	const __le64 *table = smmu_at(strtab & STRTAB_BASE_ADDR_MASK);
+
+	if (FIELD_GET(STRTAB_BASE_CFG_FMT, cfg) == STRTAB_BASE_CFG_FMT_2LVL) {
+		strtab = le64_to_cpu(table[sid / TEST_OTHER_SID]);
+		table = smmu_at(strtab & STRTAB_L1_DESC_L2PTR_MASK);
+		sid %= TEST_OTHER_SID;
+	}
+	return table + sid * STRTAB_STE_DWORDS;
 }
 
 static void smmu_take_commands(int i)
@@ -110,21 +151,26 @@ static void smmu_take_commands(int i)
 	u32 *prod = &smmu_regs[i][ARM_SMMU_CMDQ_PROD / 4];
 	u32 *cons = &smmu_regs[i][ARM_SMMU_CMDQ_CONS / 4];
 	struct arm_smmu_queue *q = &smmus[i].cmdq.q;
-	u64 strtab = *(u64 *)&smmu_regs[i][ARM_SMMU_STRTAB_BASE / 4] & STRTAB_BASE_ADDR_MASK;
 
 	for (; *cons != *prod; *cons = (*cons + 1) & ((2 << q->llq.max_n_shift) - 1)) {
-		u64 cmd = le64_to_cpu(*Q_ENT(q, *cons));
+		u64 cmd = le64_to_cpu(Q_ENT(q, *cons)[0]);
+		u64 more = le64_to_cpu(Q_ENT(q, *cons)[1]);
 		u64 op = FIELD_GET(CMDQ_0_OP, cmd);
 		u32 sid = FIELD_GET(CMDQ_CFGI_0_SID, cmd);
 
 		if (op == smmu_stuck)
 			return;
-		if (op == CMDQ_OP_CFGI_ALL)
-			memcpy(smmu_stes[i], smmu_at(strtab), sizeof(smmu_stes[i]));
+		/* The other SMMU has no second table by then. */
+		if (op == CMDQ_OP_CFGI_ALL && !i)
+			memcpy(smmu_stes[i], smmu_ste(i, 0), sizeof(smmu_stes[i]));
 		if (op == CMDQ_OP_CFGI_STE)
-			memcpy(smmu_stes[i][sid], smmu_at(strtab) + sid * STRTAB_STE_DWORDS,
-			       sizeof(smmu_stes[i][sid]));
-		smmu_atc_invs += op == CMDQ_OP_ATC_INV;
+			memcpy(smmu_stes[i][sid % TEST_OTHER_SID], smmu_ste(i, sid),
+			       sizeof(smmu_stes[i][0]));
+		if (op == CMDQ_OP_CMD_SYNC && FIELD_GET(CMDQ_SYNC_0_CS, cmd) == CMDQ_SYNC_0_CS_IRQ)
+			*(u32 *)smmu_at(more & CMDQ_SYNC_1_MSIADDR_MASK) = 0;
+		smmu_log[smmu_logged % ARRAY_SIZE(smmu_log)][0] = cmd;
+		smmu_log[smmu_logged++ % ARRAY_SIZE(smmu_log)][1] = more;
+		smmu_ops[op]++;
 	}
 }
 
@@ -147,7 +193,41 @@ static void smmu_resume(void)
 	smmu_take_commands(0);
 }
 
-/* The second poll is too late. */
+static void smmu_wait(unsigned int us)
+{
+	smmu_waited += us;
+	if (smmu_waited >= smmu_delay)
+		smmu_resume();
+}
+
+static void smmu_forget(void)
+{
+	smmu_logged = 0;
+	memset(smmu_ops, 0, sizeof(smmu_ops));
+}
+
+/* How often it took this command since smmu_forget() */
+static int smmu_took(u64 cmd, u64 more)
+{
+	int i, n = 0;
+
+	for (i = 0; i < min_t(int, smmu_logged, ARRAY_SIZE(smmu_log)); i++)
+		n += smmu_log[i][0] == cmd && smmu_log[i][1] == more;
+	return n;
+}
+
+/* It has the queue for itself and leaves it now, or puts in a command. */
+static void smmu_other_cpu(void)
+{
+	struct arm_smmu_cmdq_ent cmd = { .opcode = CMDQ_OP_PREFETCH_CFG, .prefetch.sid = 3 };
+
+	if (atomic_read(&smmus[0].cmdq.lock) < 0)
+		atomic_andnot(INT_MIN, &smmus[0].cmdq.lock);
+	else
+		arm_smmu_cmdq_issue_cmd(&smmus[0], &cmd);
+}
+
+/* By default the second poll is too late. */
 static ktime_t smmu_time(void)
 {
 	struct arm_smmu_cmdq *cmdq = &smmus[0].cmdq;
@@ -158,8 +238,24 @@ static ktime_t smmu_time(void)
 		cmdq->q.llq.cons = smmu_regs[0][ARM_SMMU_CMDQ_CONS / 4];
 		arm_smmu_cmdq_shared_unlock(cmdq);
 	}
-	smmu_now = ktime_add_us(smmu_now, ARM_SMMU_POLL_TIMEOUT_US * 2 / 3);
+	smmu_now = ktime_add_us(smmu_now, smmu_tick);
 	return smmu_now;
+}
+
+/* The context descriptor of a PASID, 0 for none; NULL if there is no table for it */
+static const __le64 *smmu_cd(const __le64 *ste, u32 ssid)
+{
+	u64 val = le64_to_cpu(ste[0]);
+	const __le64 *table = smmu_at(val & STRTAB_STE_0_S1CTXPTR_MASK);
+
+	if (FIELD_GET(STRTAB_STE_0_S1FMT, val) == STRTAB_STE_0_S1FMT_64K_L2) {
+		val = le64_to_cpu(table[ssid / CTXDESC_L2_ENTRIES]);
+		if (!(val & CTXDESC_L1_DESC_V))
+			return NULL;
+		table = smmu_at(val & CTXDESC_L1_DESC_L2PTR_MASK);
+		ssid %= CTXDESC_L2_ENTRIES;
+	}
+	return table + ssid * CTXDESC_CD_DWORDS;
 }
 
 /* The page table of a stream without PASID; 0 if it aborts, 1 for bypass */
@@ -172,14 +268,8 @@ static u64 smmu_table(int i, u32 sid)
 		return 0;
 	switch (FIELD_GET(STRTAB_STE_0_CFG, val)) {
 	case STRTAB_STE_0_CFG_S1_TRANS:
-		cd = smmu_at(val & STRTAB_STE_0_S1CTXPTR_MASK);
-		if (FIELD_GET(STRTAB_STE_0_S1FMT, val) == STRTAB_STE_0_S1FMT_64K_L2) {
-			val = le64_to_cpu(cd[0]);
-			if (!(val & CTXDESC_L1_DESC_V))
-				return 0;
-			cd = smmu_at(val & CTXDESC_L1_DESC_L2PTR_MASK);
-		}
-		if (!(le64_to_cpu(cd[0]) & CTXDESC_CD_0_V))
+		cd = smmu_cd(ste, 0);
+		if (!cd || !(le64_to_cpu(cd[0]) & CTXDESC_CD_0_V))
 			return 0;
 		return le64_to_cpu(cd[1]) & CTXDESC_CD_1_TTB0_MASK;
 	case STRTAB_STE_0_CFG_S2_TRANS:
@@ -380,6 +470,366 @@ static void smmu_full(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* Nor does it wait where the driver only has not looked. */
+static void smmu_stale(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct arm_smmu_cmdq_ent cmd = { .opcode = CMDQ_OP_PREFETCH_CFG };
+
+	while (queue_has_space(&smmus[0].cmdq.q.llq, 1))
+		arm_smmu_cmdq_issue_cmd(&smmus[0], &cmd);
+	attach_test.prints = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+	smmu_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* An attach across the end of the queue, from each place before it */
+static void smmu_wrap(struct kunit *test)
+{
+	struct arm_smmu_cmdq_ent cmd = { .opcode = CMDQ_OP_PREFETCH_CFG };
+	struct arm_smmu_ll_queue *q = &smmus[0].cmdq.q.llq;
+	int i;
+
+	attach_test.prints = 0;
+	for (i = 1; i < 8; i++) {
+		struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+		while (Q_IDX(q, q->prod + i))
+			arm_smmu_cmdq_issue_cmd(&smmus[0], &cmd);
+		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+		KUNIT_EXPECT_LT(test, Q_IDX(q, q->prod), 32);
+		smmu_leave(test, domain);
+		domain->ops->free(domain);
+	}
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+}
+
+/* It takes its time, but not too much, and tells by whatever it can. */
+static const struct smmu_slow {
+	const char *name;
+	u32 features, options;
+	unsigned int delay;
+} smmu_slow_cases[] = {
+	{ .name = "queue_poll: an event", .features = ARM_SMMU_FEAT_SEV },
+	{ .name = "queue_poll: longer and longer", .delay = 1 + 2 },
+	{ .name = "__arm_smmu_cmdq_poll_until_msi: no event", .features = ARM_SMMU_FEAT_SEV,
+	  .options = ARM_SMMU_OPT_MSIPOLL, .delay = 1 + 2 },
+};
+
+static void smmu_slow_desc(const struct smmu_slow *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(smmu_slow, smmu_slow_cases, smmu_slow_desc);
+
+static void smmu_in_time(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_slow *c = test->param_value;
+
+	smmus[0].features |= c->features;
+	smmus[0].options |= c->options;
+	smmu_delay = c->delay;
+	smmu_tick = ARM_SMMU_POLL_TIMEOUT_US / 25;
+	smmu_stuck = CMDQ_OP_CMD_SYNC;
+	attach_test.prints = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+	KUNIT_EXPECT_EQ(test, smmu_waited, c->delay);
+	smmu_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+static const struct smmu_race {
+	const char *name, *call;
+	int lock;
+} smmu_races[] = {
+	{ .name = "arm_smmu_cmdq_issue_cmdlist: another CPU was faster",
+	  .call = "cmpxchg_relaxed" },
+	{ .name = "arm_smmu_cmdq_shared_lock: another CPU has the queue",
+	  .call = "atomic_cond_read_relaxed", .lock = INT_MIN },
+};
+
+static void smmu_race_desc(const struct smmu_race *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(smmu_race, smmu_races, smmu_race_desc);
+
+/* No command is lost, nor the order of those who have the queue. */
+static void smmu_second(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_race *c = test->param_value;
+
+	smmu_forget();
+	atomic_set(&smmus[0].cmdq.lock, c->lock);
+	attach_test_inject(c->call, 1, 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_PREFETCH_CFG | 3ULL << 32, 0), !c->lock);
+	KUNIT_EXPECT_EQ(test, atomic_read(&smmus[0].cmdq.lock), 0);
+	smmu_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* The last one who waits for the queue moves it on. */
+static void smmu_not_last(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct arm_smmu_cmdq *cmdq = &smmus[0].cmdq;
+	u32 cons = cmdq->q.llq.cons;
+
+	arm_smmu_cmdq_shared_lock(cmdq);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, cmdq->q.llq.cons, cons);
+	KUNIT_EXPECT_EQ(test, atomic_read(&cmdq->lock), 1);
+	arm_smmu_cmdq_shared_unlock(cmdq);
+	smmu_leave(test, domain);
+	KUNIT_EXPECT_EQ(test, cmdq->q.llq.cons, smmu_regs[0][ARM_SMMU_CMDQ_CONS / 4]);
+	domain->ops->free(domain);
+}
+
+#define TEST_IOVA	(SZ_1M + 2 * SZ_4K)
+
+static void smmu_unmap(struct iommu_domain *domain, size_t pages)
+{
+	struct iommu_iotlb_gather gather = {
+		.start = TEST_IOVA, .end = TEST_IOVA + pages * SZ_4K - 1, .pgsize = SZ_4K,
+	};
+
+	domain->ops->iotlb_sync(domain, &gather);
+}
+
+static void smmu_unmap_some(struct iommu_domain *domain)
+{
+	smmu_unmap(domain, 6);
+}
+
+static void smmu_unmap_many(struct iommu_domain *domain)
+{
+	smmu_unmap(domain, CMDQ_BATCH_ENTRIES + 6);
+}
+
+static void smmu_unmap_all(struct iommu_domain *domain)
+{
+	domain->ops->flush_iotlb_all(domain);
+}
+
+static void smmu_page_request(struct iommu_domain *domain)
+{
+	u64 evt[] = { PRIQ_0_SSID_V | PRIQ_0_PRG_LAST | 5ULL << 32 | 3, 7 };
+
+	arm_smmu_handle_ppr(&smmus[0], evt);
+}
+
+static void smmu_page_response(struct iommu_domain *domain)
+{
+	struct iommu_page_response resp = { .code = IOMMU_PAGE_RESP_SUCCESS, .grpid = 9 };
+
+	smmu_master(0)->stall_enabled = true;
+	arm_smmu_page_response(smmu_devs[0], NULL, &resp);
+}
+
+/* Nobody uses it yet. */
+static void smmu_config_all(struct iommu_domain *domain)
+{
+	struct arm_smmu_cmdq_ent cmd = { .opcode = CMDQ_OP_CFGI_CD_ALL, .cfgi.sid = 2 };
+
+	arm_smmu_cmdq_issue_cmd(&smmus[0], &cmd);
+}
+
+/* What the hardware is told for an attached domain: @n such commands, one of them @cmd */
+static const struct smmu_command {
+	const char *name;
+	void (*run)(struct iommu_domain *domain);
+	u32 without, features, options;
+	u64 cmd[CMDQ_ENT_DWORDS];
+	int n, syncs;
+} smmu_commands[] = {
+	{ .name = "TLBI_NH_VA", .run = smmu_unmap_some, .n = 6, .syncs = 2,
+	  .cmd = { CMDQ_OP_TLBI_NH_VA | 1ULL << 48, TEST_IOVA | 1 } },
+	{ .name = "TLBI_NH_VA of a range", .run = smmu_unmap_some, .n = 1, .syncs = 2,
+	  .features = ARM_SMMU_FEAT_RANGE_INV,
+	  .cmd = { CMDQ_OP_TLBI_NH_VA | 1ULL << 48 | 1 << 20 | 2 << 12,
+		   TEST_IOVA | 1 << 10 | 3 << 8 | 1 } },
+	{ .name = "TLBI_EL2_VA", .run = smmu_unmap_some, .n = 6, .syncs = 2,
+	  .features = ARM_SMMU_FEAT_E2H,
+	  .cmd = { CMDQ_OP_TLBI_EL2_VA | 1ULL << 48, TEST_IOVA | 1 } },
+	{ .name = "TLBI_EL2_ASID", .run = smmu_unmap_all, .n = 1, .syncs = 2,
+	  .features = ARM_SMMU_FEAT_E2H, .cmd = { CMDQ_OP_TLBI_EL2_ASID | 1ULL << 48 } },
+	{ .name = "TLBI_S2_IPA", .run = smmu_unmap_some, .n = 6, .syncs = 2,
+	  .without = ARM_SMMU_FEAT_TRANS_S1,
+	  .cmd = { CMDQ_OP_TLBI_S2_IPA | 1ULL << 32, TEST_IOVA | 1 } },
+	{ .name = "TLBI_S2_IPA of a range", .run = smmu_unmap_some, .n = 1, .syncs = 2,
+	  .without = ARM_SMMU_FEAT_TRANS_S1, .features = ARM_SMMU_FEAT_RANGE_INV,
+	  .cmd = { CMDQ_OP_TLBI_S2_IPA | 1ULL << 32 | 1 << 20 | 2 << 12,
+		   TEST_IOVA | 1 << 10 | 3 << 8 | 1 } },
+	/* Of eight pages, for the two streams of the device that has an ATC */
+	{ .name = "ATC_INV of a range", .run = smmu_unmap_some, .n = 2, .syncs = 2,
+	  .cmd = { CMDQ_OP_ATC_INV | 1ULL << 32, SZ_1M | 3 } },
+	{ .name = "more than a batch", .run = smmu_unmap_many, .syncs = 2,
+	  .n = CMDQ_BATCH_ENTRIES + 6,
+	  .cmd = { CMDQ_OP_TLBI_NH_VA | 1ULL << 48, TEST_IOVA | 1 } },
+	{ .name = "a sync for each batch", .run = smmu_unmap_many, .syncs = 3,
+	  .n = CMDQ_BATCH_ENTRIES + 6, .options = ARM_SMMU_OPT_CMDQ_FORCE_SYNC,
+	  .cmd = { CMDQ_OP_TLBI_NH_VA | 1ULL << 48, TEST_IOVA | 1 } },
+	{ .name = "PRI_RESP", .run = smmu_page_request, .n = 1,
+	  .cmd = { CMDQ_OP_PRI_RESP | 3ULL << 32 | 5 << 12 | 1 << 11, 7 } },
+	{ .name = "RESUME", .run = smmu_page_response, .n = 1,
+	  .cmd = { CMDQ_OP_RESUME | 1ULL << 32 | 1 << 12, 9 } },
+	{ .name = "CFGI_CD_ALL", .run = smmu_config_all, .n = 1,
+	  .cmd = { CMDQ_OP_CFGI_CD_ALL | 2ULL << 32 } },
+};
+
+static void smmu_command_desc(const struct smmu_command *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(smmu_command, smmu_commands, smmu_command_desc);
+
+static void smmu_issued(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_command *c = test->param_value;
+
+	smmus[0].features = (TEST_FEATURES & ~c->without) | c->features;
+	smmus[0].options = c->options;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[1]), 0);
+	smmu_pci = true;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[0]), 0);
+	smmu_forget();
+	c->run(domain);
+	KUNIT_EXPECT_EQ(test, smmu_took(c->cmd[0], c->cmd[1]), 1);
+	KUNIT_EXPECT_EQ(test, smmu_ops[FIELD_GET(CMDQ_0_OP, c->cmd[0])], c->n);
+	KUNIT_EXPECT_EQ(test, smmu_ops[CMDQ_OP_CMD_SYNC], c->syncs);
+	smmu_leave(test, domain);
+	smmu_others_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* What is no command is told, and not passed on. */
+static void smmu_no_command(struct kunit *test)
+{
+	struct arm_smmu_cmdq_ent unknown = { .opcode = 0xff };
+	struct arm_smmu_cmdq_ent resp = {
+		.opcode = CMDQ_OP_PRI_RESP, .pri.resp = PRI_RESP_SUCC + 1,
+	};
+	struct arm_smmu_cmdq_batch *batch = kunit_kzalloc(test, sizeof(*batch), GFP_KERNEL);
+	u32 prod = smmu_regs[0][ARM_SMMU_CMDQ_PROD / 4];
+
+	KUNIT_ASSERT_NOT_NULL(test, batch);
+	attach_test.prints = 0;
+	KUNIT_EXPECT_EQ(test, arm_smmu_cmdq_issue_cmd(&smmus[0], &unknown), -EINVAL);
+	KUNIT_EXPECT_EQ(test, arm_smmu_cmdq_issue_cmd(&smmus[0], &resp), -EINVAL);
+	arm_smmu_cmdq_batch_add(&smmus[0], batch, &unknown);
+	KUNIT_EXPECT_EQ(test, batch->num, 0);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 3);
+	KUNIT_EXPECT_EQ(test, smmu_regs[0][ARM_SMMU_CMDQ_PROD / 4], prod);
+}
+
+/* A process takes the ASID that an attached domain has. */
+static void smmu_new_asid(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct arm_smmu_ctx_desc *cd = &to_smmu_domain(domain)->s1_cfg.cd;
+	u64 asid, seen, val;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	seen = smmu_seen(test);
+	asid = cd->asid;
+	smmu_forget();
+	mutex_lock(&arm_smmu_asid_lock);
+	KUNIT_EXPECT_TRUE(test, !arm_smmu_share_asid(NULL, asid));
+	mutex_unlock(&arm_smmu_asid_lock);
+	val = le64_to_cpu(smmu_cd(smmu_stes[0][1], 0)[0]);
+	KUNIT_EXPECT_NE(test, cd->asid, asid);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(CTXDESC_CD_0_ASID, val), cd->asid);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_CFGI_CD | 1ULL << 32, 1), 1);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_CFGI_CD | 2ULL << 32, 1), 1);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_TLBI_NH_ASID | asid << 48, 0), 1);
+	smmu_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* A process ends before its bond does: its DMA finds nothing, which is no fault. */
+static void smmu_mm_ends(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct mm_struct *mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
+	struct arm_smmu_ctx_desc cd = { .asid = 7 };
+	struct arm_smmu_mmu_notifier mn = { .cd = &cd, .domain = to_smmu_domain(domain) };
+	const __le64 *at;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mm->pasid = 5;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_write_ctx_desc(mn.domain, mm->pasid, &cd), 0);
+	at = smmu_cd(smmu_stes[0][1], mm->pasid);
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	KUNIT_EXPECT_FALSE(test, le64_to_cpu(at[0]) & CTXDESC_CD_0_TCR_EPD0);
+	smmu_forget();
+	arm_smmu_mm_release(&mn.mn, mm);
+	KUNIT_EXPECT_TRUE(test, le64_to_cpu(at[0]) & CTXDESC_CD_0_TCR_EPD0);
+	KUNIT_EXPECT_TRUE(test, le64_to_cpu(at[0]) & CTXDESC_CD_0_V);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_CFGI_CD | 1ULL << 32 | 5 << 12, 1), 1);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_CFGI_CD | 2ULL << 32 | 5 << 12, 1), 1);
+	KUNIT_EXPECT_EQ(test, smmu_took(CMDQ_OP_TLBI_NH_ASID | 7ULL << 48, 0), 1);
+	smmu_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* The driver refuses to stall a stream whose faults it does not handle. */
+static void smmu_stalls(struct kunit *test)
+{
+	int stall;
+
+	smmus[0].features |= ARM_SMMU_FEAT_STALLS;
+	for (stall = 0; stall < 2; stall++) {
+		struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+		smmu_master(0)->stall_enabled = stall;
+		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+		KUNIT_EXPECT_EQ(test, !(le64_to_cpu(smmu_stes[0][1][1]) & STRTAB_STE_1_S1STALLD),
+				stall);
+		smmu_leave(test, domain);
+		domain->ops->free(domain);
+	}
+}
+
+/* Not translated, and so not by an ATC; a stream that is there twice is written once. */
+static void smmu_identity(struct kunit *test)
+{
+	struct attach_driver drv = { .ops = smmu.ops, .type = IOMMU_DOMAIN_IDENTITY };
+	struct iommu_domain *identity = attach_test_alloc(test, &drv);
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	smmu_pci = true;
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 1);
+	KUNIT_EXPECT_EQ(test, smmu_ats, 0);
+	smmu_pci = false;
+	smmu_forget();
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu_devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, smmu_table(0, 3), 1);
+	KUNIT_ASSERT_EQ(test, smmu_ops[CMDQ_OP_CFGI_STE], 1);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_table(0, 3), smmu_seen(test));
+	smmu_leave(test, domain);
+	smmu_others_leave(test, domain);
+	domain->ops->free(domain);
+	identity->ops->free(identity);
+}
+
 /* There is no moment without the domain that the device has. */
 static void smmu_keep(struct kunit *test)
 {
@@ -440,9 +890,9 @@ static void smmu_ats_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_TRUE(test, attach_test.hit);
-	smmu_atc_invs = 0;
+	smmu_forget();
 	domain->ops->flush_iotlb_all(domain);
-	KUNIT_EXPECT_EQ(test, smmu_atc_invs, 0);
+	KUNIT_EXPECT_EQ(test, smmu_ops[CMDQ_OP_ATC_INV], 0);
 	smmu_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, smmu_ats, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&to_smmu_domain(domain)->nr_ats_masters), 0);
@@ -451,16 +901,20 @@ static void smmu_ats_fails(struct kunit *test)
 
 static int smmu_init(struct kunit *test)
 {
-	static const struct { int smmu, first, streams; } masters[] = {
-		{ 0, 1, 2 }, { 0, 3, 1 }, { 1, 1, 1 },
+	static const struct { int smmu, streams; u32 ids[2]; } masters[] = {
+		{ 0, 2, { 1, 2 } }, { 0, 2, { 3, 3 } }, { 1, 1, { TEST_OTHER_SID + 1 } },
 	};
 	int i, j;
 
 	memset(smmu_regs, 0, sizeof(smmu_regs));
 	memset(smmus, 0, sizeof(smmus));
+	memset(smmu_stes, 0, sizeof(smmu_stes));
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	smmu_stuck = 0;
 	smmu_polls = 0;
+	smmu_tick = ARM_SMMU_POLL_TIMEOUT_US * 2 / 3;
+	smmu_delay = 0;
+	smmu_waited = 0;
 	smmu_ats = 0;
 	smmu_pci = false;
 	smmu_underflow = false;
@@ -479,6 +933,10 @@ static int smmu_init(struct kunit *test)
 		s->oas = 44;
 		s->pgsize_bitmap = SZ_4K | SZ_2M | SZ_1G;
 		s->sid_bits = TEST_SID_BITS;
+		if (i) {
+			s->features |= ARM_SMMU_FEAT_2_LVL_STRTAB;
+			s->sid_bits = STRTAB_SPLIT + 1;
+		}
 		s->ssid_bits = TEST_SSID_BITS;
 		s->asid_bits = TEST_ASID_BITS;
 		s->vmid_bits = TEST_VMID_BITS;
@@ -492,7 +950,7 @@ static int smmu_init(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, &smmu_fwnodes[masters[i].smmu],
 							&arm_smmu_ops), 0);
 		for (j = 0; j < masters[i].streams; j++) {
-			struct of_phandle_args args = { .args = { masters[i].first + j } };
+			struct of_phandle_args args = { .args = { masters[i].ids[j] } };
 
 			KUNIT_ASSERT_EQ(test, arm_smmu_ops.of_xlate(dev, &args), 0);
 		}
@@ -530,6 +988,17 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE_PARAM(smmu_attach, smmu_gen_params),
 	KUNIT_CASE_PARAM(smmu_told, smmu_hang_gen_params),
 	KUNIT_CASE(smmu_full),
+	KUNIT_CASE(smmu_stale),
+	KUNIT_CASE(smmu_wrap),
+	KUNIT_CASE_PARAM(smmu_in_time, smmu_slow_gen_params),
+	KUNIT_CASE_PARAM(smmu_second, smmu_race_gen_params),
+	KUNIT_CASE(smmu_not_last),
+	KUNIT_CASE_PARAM(smmu_issued, smmu_command_gen_params),
+	KUNIT_CASE(smmu_no_command),
+	KUNIT_CASE(smmu_new_asid),
+	KUNIT_CASE(smmu_mm_ends),
+	KUNIT_CASE(smmu_stalls),
+	KUNIT_CASE(smmu_identity),
 	KUNIT_CASE(smmu_keep),
 	KUNIT_CASE(smmu_stage),
 	KUNIT_CASE(smmu_asid_once),
