@@ -61,9 +61,20 @@ static const struct tegra_mc_soc tegra_smmu_test_mc_soc = {
 	.num_address_bits = 32, .atom_size = 16,
 };
 
+/* Tegra124 and later */
+static const struct tegra_smmu_soc tegra_smmu_test_soc_128 = {
+	.clients = tegra_smmu_test_clients, .num_clients = 2,
+	.swgroups = tegra_smmu_test_swgroups, .num_swgroups = 2,
+	.num_tlb_lines = 32, .num_asids = 128,
+};
+
+static const struct tegra_mc_soc tegra_smmu_test_mc_soc_34 = {
+	.num_address_bits = 34, .atom_size = 32,
+};
+
 static struct tegra_mc tegra_smmu_test_mc = { .soc = &tegra_smmu_test_mc_soc };
 static u32 tegra_smmu_regs[0x400], tegra_smmu_ptb[4];
-static unsigned long tegra_smmu_asids;
+static DECLARE_BITMAP(tegra_smmu_asids, 128);
 static struct tegra_smmu smmu;
 static struct iommu_fwspec *tegra_smmu_fwspec;
 static struct attach_driver tegra_smmu;
@@ -99,7 +110,7 @@ static void tegra_smmu_leave(struct kunit *test, struct iommu_domain *domain)
 {
 	tegra_smmu_detach_dev(domain, tegra_smmu.dev);
 	KUNIT_EXPECT_EQ(test, tegra_smmu_seen(test), 0);
-	KUNIT_EXPECT_EQ_MSG(test, tegra_smmu_asids, 0, "an ASID is kept");
+	KUNIT_EXPECT_EQ_MSG(test, tegra_smmu_asids[0], 0, "an ASID is kept");
 	/* By design, see tegra_smmu_domain_free() */
 	attach_test.held[PAGES]--;
 }
@@ -111,7 +122,7 @@ static void tegra_smmu_no_address(struct kunit *test, struct iommu_domain *domai
 
 static void tegra_smmu_no_asid(struct kunit *test, struct iommu_domain *domain)
 {
-	tegra_smmu_asids = 0xf;
+	tegra_smmu_asids[0] = 0xf;
 }
 
 static void tegra_smmu_no_fwspec(struct kunit *test, struct iommu_domain *domain)
@@ -132,7 +143,7 @@ static void tegra_smmu_no_swgroup(struct kunit *test, struct iommu_domain *domai
 static void tegra_smmu_reset(struct kunit *test, struct iommu_domain *domain)
 {
 	smmu.pfn_mask = BIT_MASK(tegra_smmu_test_mc_soc.num_address_bits - SMMU_PTE_SHIFT) - 1;
-	tegra_smmu_asids = 0;
+	tegra_smmu_asids[0] = 0;
 	tegra_smmu_fwspec->num_ids = 2;
 	tegra_smmu_fwspec->ids[1] = 2;
 	dev_iommu_fwspec_set(tegra_smmu.dev, tegra_smmu_fwspec);
@@ -221,6 +232,46 @@ static void tegra_smmu_unmap_unused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[PAGES], 0);
 }
 
+/* The TLB and the page table cache forget what they may have of a new directory. */
+static const struct tegra_smmu_flush {
+	const char *name;
+	const struct tegra_smmu_soc *soc;
+	const struct tegra_mc_soc *mc;
+	unsigned int asid;
+	u32 tlb, ptc_hi;
+} tegra_smmu_flushes[] = {
+	{ .name = "smmu_flush_tlb_asid: 4 ASIDs", .soc = &tegra_smmu_test_soc,
+	  .mc = &tegra_smmu_test_mc_soc, .asid = 3, .tlb = BIT(31) | 3 << 29, .ptc_hi = ~0 },
+	{ .name = "smmu_flush_tlb_asid: 128 ASIDs", .soc = &tegra_smmu_test_soc_128,
+	  .mc = &tegra_smmu_test_mc_soc_34, .asid = 5, .tlb = BIT(31) | 5 << 24 },
+};
+
+static void tegra_smmu_flush_desc(const struct tegra_smmu_flush *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(tegra_smmu_flush, tegra_smmu_flushes, tegra_smmu_flush_desc);
+
+static void tegra_smmu_fresh(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &tegra_smmu);
+	const struct tegra_smmu_flush *c = test->param_value;
+	u32 pd;
+
+	smmu.soc = c->soc;
+	tegra_smmu_test_mc.soc = c->mc;
+	tegra_smmu_asids[0] = BIT(c->asid) - 1;
+	tegra_smmu_regs[SMMU_PTC_FLUSH_HI / 4] = ~0;
+	KUNIT_EXPECT_EQ(test, tegra_smmu_attach_dev(domain, tegra_smmu.dev), 0);
+	pd = (u32)to_smmu_as(domain)->pd_dma;
+	KUNIT_EXPECT_EQ(test, tegra_smmu_regs[SMMU_TLB_FLUSH / 4], c->tlb);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_regs[SMMU_PTC_FLUSH / 4], pd | SMMU_PTC_FLUSH_TYPE_ADR);
+	KUNIT_EXPECT_EQ(test, tegra_smmu_regs[SMMU_PTC_FLUSH_HI / 4], c->ptc_hi);
+	tegra_smmu_detach_dev(domain, tegra_smmu.dev);
+	tegra_smmu_domain_free(domain);
+}
+
 static int tegra_smmu_init(struct kunit *test)
 {
 	u32 ids[] = { 1, 2 };
@@ -232,8 +283,9 @@ static int tegra_smmu_init(struct kunit *test)
 	mutex_init(&smmu.lock);
 	smmu.regs = (void __iomem *)tegra_smmu_regs;
 	smmu.soc = &tegra_smmu_test_soc;
+	tegra_smmu_test_mc.soc = &tegra_smmu_test_mc_soc;
 	smmu.mc = &tegra_smmu_test_mc;
-	smmu.asids = &tegra_smmu_asids;
+	smmu.asids = tegra_smmu_asids;
 	smmu.dev = attach_test_device(test, "tegra-smmu");
 	tegra_smmu.ops = &tegra_smmu_ops;
 	tegra_smmu.seen = tegra_smmu_seen;
@@ -259,6 +311,7 @@ static struct kunit_case tegra_smmu_kunit[] = {
 	KUNIT_CASE(tegra_smmu_success),
 	KUNIT_CASE(tegra_smmu_free_unused),
 	KUNIT_CASE(tegra_smmu_unmap_unused),
+	KUNIT_CASE_PARAM(tegra_smmu_fresh, tegra_smmu_flush_gen_params),
 	{}
 };
 
