@@ -30,10 +30,14 @@
 #define qcom_smmu_impl_data(smmu)		NULL
 #undef udelay
 #define udelay(us)				((void)(us))
+/* Which SoC it is */
+#define of_device_is_compatible(np, name) \
+	((void)(np), smmu_soc && !strcmp(name, smmu_soc))
 /* Loads the driver, and only that */
 #undef MODULE_ALIAS
 #define MODULE_ALIAS(alias)
 
+static const char *smmu_soc;
 static void arm_smmu_unlock(struct mutex *lock);
 #define mutex_unlock(lock)	arm_smmu_unlock(lock)
 
@@ -43,6 +47,13 @@ static void arm_smmu_unlock(struct mutex *lock);
 #include "arm-smmu.c"
 
 #undef mutex_unlock
+
+/* Only kernels of 32 bits use short descriptors. */
+#ifdef CONFIG_64BIT
+#define TEST_SUITE	"arm-smmu"
+#else
+#define TEST_SUITE	"arm-smmu-32"
+#endif
 
 #define TEST_BANKS	4
 #define TEST_STREAMS	4
@@ -54,9 +65,11 @@ static union {
 	struct arm_smmu_device smmu;
 	struct qcom_smmu qcom;
 	struct nvidia_smmu nvidia;
+	struct cavium_smmu cavium;
 } smmus[2];
 static struct arm_smmu_cb smmu_cbs[2][TEST_BANKS];
 static struct arm_smmu_s2cr smmu_s2crs[2][TEST_STREAMS];
+static struct arm_smmu_smr smmu_smrs[TEST_STREAMS];
 static unsigned int smmu_irqs[TEST_BANKS];
 static DECLARE_BITMAP(smmu_map, ARM_SMMU_MAX_CBS);
 /* Streams 1 and 2; 0, which is the GPU's; and 0 of the other SMMU */
@@ -156,12 +169,39 @@ static void smmu_adreno_bank(struct kunit *test, struct iommu_domain *domain)
 	clear_bit(0, smmus[0].smmu.context_map);
 }
 
+static int smmu_no_context(struct arm_smmu_domain *smmu_domain, struct io_pgtable_cfg *cfg,
+			   struct device *dev)
+{
+	return -ENODEV;
+}
+
+/* The second try finds no bank if the first has not freed it. */
+static void smmu_impl_fails(struct kunit *test, struct iommu_domain *domain)
+{
+	static const struct arm_smmu_impl impl = { .init_context = smmu_no_context };
+
+	smmus[0].smmu.impl = &impl;
+	bitmap_set(smmus[0].smmu.context_map, 2, TEST_BANKS - 2);
+}
+
+static void smmu_no_impl(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = NULL;
+}
+
 /* In the cases from here on it is the resume that lets clients in. */
 static void smmu_sdm845(struct kunit *test, struct iommu_domain *domain)
 {
 	static const struct arm_smmu_impl sdm845 = { .reset = qcom_sdm845_smmu500_reset };
 
 	smmus[0].smmu.impl = &sdm845;
+	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
+}
+
+static void smmu_sdm845_qcom(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &qcom_smmu_impl;
+	smmu_soc = "qcom,sdm845-smmu-500";
 	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
 }
 
@@ -204,6 +244,8 @@ static const struct attach_case smmu_cases[] = {
 	  .setup = smmu_no_bank, .undo = smmu_banks, .expect = -ENOSPC },
 	{ .name = "qcom_adreno_smmu_alloc_context_bank: only the GPU's",
 	  .setup = smmu_adreno_bank, .undo = smmu_banks, .expect = -ENOSPC },
+	{ .name = "arm_smmu_init_domain_context: the implementation fails",
+	  .setup = smmu_impl_fails, .undo = smmu_no_impl, .expect = -ENODEV },
 	{ .name = "arm_smmu_init_domain_context: no page table",
 	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
 	{ .name = "arm_smmu_init_domain_context: no context interrupt",
@@ -233,6 +275,9 @@ static const struct attach_case smmu_hang_cases[] = {
 	{ .name = "nvidia_smmu_tlb_sync: times out", .setup = smmu_hang_nvidia },
 	{ .name = "qcom_sdm845_smmu500_reset: the firmware refuses",
 	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL, .setup = smmu_sdm845 },
+	{ .name = "qcom_smmu500_reset: the firmware refuses",
+	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL,
+	  .setup = smmu_sdm845_qcom },
 };
 
 KUNIT_ARRAY_PARAM(smmu_hang, smmu_hang_cases, attach_case_desc);
@@ -368,6 +413,247 @@ static void smmu_gpu(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+static void smmu_cavium(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &cavium_impl;
+	smmus[0].cavium.id_base = 0x20;
+}
+
+/* Wider addresses than 32-bit formats have */
+static void smmu_wide(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.ipa_size = 48;
+	smmus[0].smmu.pa_size = 48;
+}
+
+static void __maybe_unused smmu_bank1(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu_wide(test, domain);
+	set_bit(0, smmus[0].smmu.context_map);
+}
+
+static void smmu_v1(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.version = ARM_SMMU_V1;
+}
+
+static void smmu_nest(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, domain->ops->enable_nesting(domain), 0);
+}
+
+static void smmu_outer_cache(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, domain->ops->set_pgtable_quirks(domain,
+				IO_PGTABLE_QUIRK_ARM_OUTER_WBWA), 0);
+}
+
+static void smmu_tegra194(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &nvidia_smmu_single_impl;
+	smmu_soc = "nvidia,tegra194-smmu";
+}
+
+static void smmu_msm8996(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_soc = "qcom,msm8996-smmu-v2";
+}
+
+static void smmu_gpu_stalls(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmus[0].qcom.stall_enabled = BIT(0);
+}
+
+static void smmu_mmu500(struct kunit *test, struct iommu_domain *domain)
+{
+	smmus[0].smmu.impl = &arm_mmu500_impl;
+	smmu_regs[0][0][ARM_SMMU_GR0_ID7 / 4] = FIELD_PREP(ARM_SMMU_ID7_MAJOR, 2);
+	smmu_regs[0][0][ARM_SMMU_GR0_sACR / 4] = ARM_MMU500_ACR_CACHE_LOCK;
+	smmu_regs[0][2][ARM_SMMU_CB_ACTLR / 4] = ARM_MMU500_ACTLR_CPRE;
+}
+
+static void smmu_no_bypass(struct kunit *test, struct iommu_domain *domain)
+{
+	disable_bypass = true;
+}
+
+static void smmu_match(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu_smrs[1] = (struct arm_smmu_smr){ .id = 0x10, .mask = 3, .valid = true };
+	smmus[0].smmu.smrs = smmu_smrs;
+}
+
+#define TEST_AARCH64	ARM_SMMU_FEAT_FMT_AARCH64_4K
+#define TEST_SMR	(3 << 16 | 0x10)
+
+/* Registers of the pages that @regs names after an attach to what @setup makes */
+static const struct smmu_setting {
+	const char *name;
+	void (*setup)(struct kunit *test, struct iommu_domain *domain);
+	u32 without, features;
+	bool gpu;
+	unsigned long pages;
+	struct { unsigned int page, at; u32 mask, value; } regs[3];
+} smmu_settings[] = {
+	{ .name = "cavium_init_context: ASID", .setup = smmu_cavium,
+	  .regs = { { 2, ARM_SMMU_CB_TTBR0 + 4, 0xffff0000, 0x20 << 16 } } },
+	{ .name = "cavium_init_context: VMID", .setup = smmu_cavium,
+	  .without = ARM_SMMU_FEAT_TRANS_S1,
+	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_VMID, 0x21 },
+		    { 2, ARM_SMMU_CB_TCR, ARM_SMMU_VTCR_T0SZ, 64 - 40 } } },
+	{ .name = "arm_smmu_write_context_bank: VMID of 16 bits",
+	  .without = ARM_SMMU_FEAT_TRANS_S1, .features = ARM_SMMU_FEAT_VMID16,
+	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_VMID, 0 },
+		    { 1, ARM_SMMU_GR1_CBA2R(0), ARM_SMMU_CBA2R_VMID16, 1 << 16 },
+		    { 0, ARM_SMMU_GR0_sCR0, ARM_SMMU_sCR0_VMID16EN, ARM_SMMU_sCR0_VMID16EN } } },
+	{ .name = "arm_smmu_init_domain_context: long descriptors", .setup = smmu_wide,
+	  .without = TEST_AARCH64,
+	  .regs = { { 2, ARM_SMMU_CB_TCR, ARM_SMMU_TCR_EAE, ARM_SMMU_TCR_EAE },
+		    { 1, ARM_SMMU_GR1_CBA2R(0), ARM_SMMU_CBA2R_VA64, 0 } } },
+	{ .name = "arm_smmu_init_domain_context: long descriptors, stage 2", .setup = smmu_wide,
+	  .without = TEST_AARCH64 | ARM_SMMU_FEAT_TRANS_S1,
+	  .regs = { { 2, ARM_SMMU_CB_TCR, ARM_SMMU_VTCR_T0SZ, 64 - 40 } } },
+#ifndef CONFIG_64BIT
+	/* Its cacheable memory is TR4 and TR7, device memory TR1. */
+	{ .name = "arm_smmu_init_domain_context: short descriptors", .setup = smmu_bank1,
+	  .features = ARM_SMMU_FEAT_FMT_AARCH32_S,
+	  .regs = { { 3, ARM_SMMU_CB_TCR, ARM_SMMU_TCR_EAE, 0 },
+		    { 3, ARM_SMMU_CB_CONTEXTIDR, ~0, 1 },
+		    { 3, ARM_SMMU_CB_S1_MAIR0, 0xffff, 2 << 14 | 2 << 8 | 1 << 2 } } },
+#endif
+	{ .name = "arm_smmu_init_domain_context: SMMUv1", .setup = smmu_v1,
+	  .without = TEST_AARCH64 | ARM_SMMU_FEAT_TRANS_S1,
+	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_IRPTNDX, 1 << 24 },
+		    { 0, ARM_SMMU_GR0_TLBIVMID, ~0, 1 } } },
+	{ .name = "arm_smmu_init_domain_context: stage 1 only", .setup = smmu_nest,
+	  .without = ARM_SMMU_FEAT_TRANS_S2,
+	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_TYPE,
+		      CBAR_TYPE_S1_TRANS_S2_BYPASS << 16 } } },
+	{ .name = "arm_smmu_init_domain_context: page table quirks", .setup = smmu_outer_cache,
+	  .without = ARM_SMMU_FEAT_COHERENT_WALK,
+	  .regs = { { 2, ARM_SMMU_CB_TCR, ARM_SMMU_TCR_ORGN0, 1 << 10 } } },
+	{ .name = "nvidia_smmu_init_context: no large pages", .setup = smmu_tegra194,
+	  .pages = PAGE_SIZE },
+	{ .name = "qcom_adreno_can_do_ttbr1: not MSM8996", .setup = smmu_msm8996, .gpu = true,
+	  .regs = { { 2, ARM_SMMU_CB_TCR, ARM_SMMU_TCR_EPD0 | ARM_SMMU_TCR_EPD1,
+		      ARM_SMMU_TCR_EPD1 } } },
+	{ .name = "qcom_adreno_smmu_write_sctlr: stalls", .setup = smmu_gpu_stalls, .gpu = true,
+	  .regs = { { 2, ARM_SMMU_CB_SCTLR, ARM_SMMU_SCTLR_CFCFG | ARM_SMMU_SCTLR_HUPCF,
+		      ARM_SMMU_SCTLR_CFCFG | ARM_SMMU_SCTLR_HUPCF } } },
+	{ .name = "arm_mmu500_reset: r2", .setup = smmu_mmu500,
+	  .regs = { { 0, ARM_SMMU_GR0_sACR, ~0,
+		      ARM_MMU500_ACR_SMTNMB_TLBEN | ARM_MMU500_ACR_S2CRB_TLBEN },
+		    { 2, ARM_SMMU_CB_ACTLR, ~0, 0 } } },
+	{ .name = "arm_smmu_device_reset: no bypass", .setup = smmu_no_bypass,
+	  .regs = { { 0, ARM_SMMU_GR0_sCR0, ARM_SMMU_sCR0_USFCFG, ARM_SMMU_sCR0_USFCFG } } },
+	{ .name = "arm_smmu_write_smr: a valid one", .setup = smmu_match,
+	  .regs = { { 0, ARM_SMMU_GR0_SMR(1), ~0, ARM_SMMU_SMR_VALID | TEST_SMR },
+		    { 0, ARM_SMMU_GR0_SMR(2), ARM_SMMU_SMR_VALID, 0 } } },
+	{ .name = "arm_smmu_write_s2cr: extended IDs", .setup = smmu_match,
+	  .features = ARM_SMMU_FEAT_EXIDS,
+	  .regs = { { 0, ARM_SMMU_GR0_SMR(1), ~0, TEST_SMR },
+		    { 0, ARM_SMMU_GR0_S2CR(1), ARM_SMMU_S2CR_EXIDVALID,
+		      ARM_SMMU_S2CR_EXIDVALID },
+		    { 0, ARM_SMMU_GR0_sCR0, ARM_SMMU_sCR0_EXIDENABLE,
+		      ARM_SMMU_sCR0_EXIDENABLE } } },
+};
+
+static void smmu_setting_desc(const struct smmu_setting *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(smmu_setting, smmu_settings, smmu_setting_desc);
+
+static void smmu_set(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_setting *c = test->param_value;
+	struct iommu_iotlb_gather gather = {};
+	struct device *dev = smmu_devs[c->gpu];
+	size_t mapped = 0;
+	int i;
+
+	smmus[0].smmu.features = (smmus[0].smmu.features & ~c->without) | c->features;
+	if (c->setup)
+		c->setup(test, domain);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dev), 0);
+	if (!c->gpu) {
+		KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+		KUNIT_EXPECT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SZ_4K, 1,
+							     IOMMU_READ, GFP_KERNEL, &mapped), 0);
+		KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_4M, SZ_4K, 1, &gather),
+				SZ_4K);
+	}
+	for (i = 0; i < ARRAY_SIZE(c->regs) && c->regs[i].mask; i++)
+		KUNIT_EXPECT_EQ_MSG(test, c->regs[i].mask &
+				    smmu_regs[0][c->regs[i].page][c->regs[i].at / 4],
+				    c->regs[i].value, "register 0x%x", c->regs[i].at);
+	if (c->pages)
+		KUNIT_EXPECT_EQ(test, domain->pgsize_bitmap, c->pages);
+	domain->ops->detach_dev(domain, dev);
+	domain->ops->free(domain);
+}
+
+static void smmu_identity(struct kunit *test)
+{
+	struct attach_driver drv = { .ops = smmu.ops, .type = IOMMU_DOMAIN_IDENTITY };
+	struct iommu_domain *identity = attach_test_alloc(test, &drv);
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr[0]), S2CR_TYPE_BYPASS);
+	KUNIT_EXPECT_EQ(test, s2cr[0], s2cr[1]);
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu_devs[2]), -EINVAL);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+	identity->ops->free(identity);
+}
+
+/* To this firmware, bypass is a bank that is off, and fault is bypass. */
+static void smmu_quirk(struct kunit *test)
+{
+	struct attach_driver drv = { .ops = smmu.ops, .type = IOMMU_DOMAIN_IDENTITY };
+	struct iommu_domain *domain = attach_test_alloc(test, &drv);
+	const u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
+
+	smmus[0].smmu.impl = &qcom_smmu_impl;
+	smmus[0].qcom.bypass_quirk = true;
+	smmus[0].qcom.bypass_cbndx = TEST_BANKS - 1;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_TRANS);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), TEST_BANKS - 1);
+	disable_bypass = true;
+	domain->ops->detach_dev(domain, smmu.dev);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_BYPASS);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), 0xff);
+	domain->ops->free(domain);
+}
+
+/* Where a stream has the domain already, by another device: only the rest is written. */
+static void smmu_partly(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	smmus[0].smmu.s2crs[2] = s2cr_init_val;
+	arm_smmu_write_s2cr(&smmus[0].smmu, 2);
+	/* No resume writes them all. */
+	KUNIT_ASSERT_EQ(test, arm_smmu_rpm_get(&smmus[0].smmu), 0);
+	s2cr[0] = ~0;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, s2cr[0], ~0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr[1]), S2CR_TYPE_TRANS);
+	arm_smmu_rpm_put(&smmus[0].smmu);
+	domain->ops->free(domain);
+}
+
 static int smmu_init(struct kunit *test)
 {
 	static u32 streams[] = { 1, 2, 0 };
@@ -376,6 +662,9 @@ static int smmu_init(struct kunit *test)
 	memset(smmu_regs, 0, sizeof(smmu_regs));
 	memset(smmus, 0, sizeof(smmus));
 	memset(smmu_cbs, 0, sizeof(smmu_cbs));
+	memset(smmu_smrs, 0, sizeof(smmu_smrs));
+	disable_bypass = false;
+	smmu_soc = NULL;
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	smmu_unpublished = false;
 	for (i = 0; i < 2; i++) {
@@ -451,11 +740,15 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE(smmu_publish),
 	KUNIT_CASE(smmu_gpu),
 	KUNIT_CASE(smmu_detach),
+	KUNIT_CASE_PARAM(smmu_set, smmu_setting_gen_params),
+	KUNIT_CASE(smmu_identity),
+	KUNIT_CASE(smmu_quirk),
+	KUNIT_CASE(smmu_partly),
 	{}
 };
 
 static struct kunit_suite smmu_suite = {
-	.name = "arm-smmu", .init = smmu_init, .exit = smmu_exit, .test_cases = smmu_kunit,
+	.name = TEST_SUITE, .init = smmu_init, .exit = smmu_exit, .test_cases = smmu_kunit,
 };
 
 kunit_test_suite(smmu_suite);
