@@ -308,6 +308,8 @@ static const struct attach_case smmu_reset_cases[] = {
 	  .setup = smmu_no_bank, .expect = -ENOSPC },
 	{ .name = "arm_smmu_init_domain_context: reset without a table",
 	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
+	{ .name = "arm_smmu_init_domain_context: reset after the implementation",
+	  .setup = smmu_impl_fails, .expect = -ENODEV },
 };
 
 KUNIT_ARRAY_PARAM(smmu_reset, smmu_reset_cases, attach_case_desc);
@@ -444,8 +446,9 @@ static void smmu_nest(struct kunit *test, struct iommu_domain *domain)
 
 static void smmu_outer_cache(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_EXPECT_EQ(test, domain->ops->set_pgtable_quirks(domain,
-				IO_PGTABLE_QUIRK_ARM_OUTER_WBWA), 0);
+	unsigned long quirks = IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
+
+	KUNIT_EXPECT_EQ(test, domain->ops->set_pgtable_quirks(domain, quirks), 0);
 }
 
 static void smmu_tegra194(struct kunit *test, struct iommu_domain *domain)
