@@ -19,6 +19,13 @@ struct test_dev {
 
 #define to_test_dev(d)	container_of(d, struct test_dev, dev)
 
+#define TEST_PAGES	16
+
+struct test_domain {
+	struct iommu_domain domain;
+	phys_addr_t phys[TEST_PAGES];	/* From 1 MiB on. 0: not mapped */
+};
+
 /* Starts anew, with zeros, in each case */
 static struct {
 	struct iommu_device iommu;
@@ -29,7 +36,10 @@ static struct {
 
 	/* What the driver saw */
 	int attaches, detaches, foreign_calls, maps, releases, finalizes;
-	int domains;			/* Allocated and not freed */
+	int domains, regions;		/* Allocated and not freed */
+	int puts;			/* Of its fwnode */
+	size_t synced;
+	char pages[TEST_PAGES + 1];	/* Those mapped, a digit for the size of each */
 	bool freed_in_use;
 
 	/* What it does */
@@ -39,7 +49,11 @@ static struct {
 	} fail[2];			/* The call-th attach, from 1 */
 	unsigned long refuse;		/* A bit for each type of domain */
 	int type;			/* What def_domain_type() says */
-	int probe_err, map_err;
+	int probe_err;
+	int map_err, map_good;		/* What fails, after that many pages */
+	unsigned long pgsize_bitmap;	/* If another one than the driver's */
+	bool own_cookie;
+	struct fwnode_handle fwnode;
 	struct iommu_group *no_group;	/* An error, for device_group() */
 	bool null_group, resv;
 } test_hw;
@@ -71,23 +85,77 @@ static void test_detach_dev(struct iommu_domain *domain, struct device *dev)
 	to_test_dev(dev)->domain = NULL;
 }
 
+static phys_addr_t *test_pte(struct iommu_domain *domain, unsigned long iova)
+{
+	return &container_of(domain, struct test_domain, domain)->phys
+		[(iova - SZ_1M) / PAGE_SIZE % TEST_PAGES];
+}
+
+static int test_map_page(struct iommu_domain *domain, unsigned long iova,
+			 phys_addr_t paddr, size_t size)
+{
+	int n = strlen(test_hw.pages);
+	size_t i;
+
+	if (test_hw.map_err && n >= test_hw.map_good)
+		return test_hw.map_err;
+	if (n < TEST_PAGES)
+		test_hw.pages[n] = '0' + size / PAGE_SIZE;
+	for (i = 0; i < size; i += PAGE_SIZE)
+		*test_pte(domain, iova + i) = paddr + i;
+	return 0;
+}
+
 static int test_map(struct iommu_domain *domain, unsigned long iova,
 		    phys_addr_t paddr, size_t size, int prot, gfp_t gfp)
 {
 	test_hw.maps++;
-	return test_hw.map_err;
+	return test_map_page(domain, iova, paddr, size);
+}
+
+static int test_map_pages(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp, size_t *mapped)
+{
+	int ret = 0;
+
+	test_hw.maps++;
+	for (*mapped = 0; pgcount; pgcount--, *mapped += pgsize) {
+		ret = test_map_page(domain, iova + *mapped, paddr + *mapped,
+				    pgsize);
+		if (ret)
+			break;
+	}
+	return ret;
 }
 
 static size_t test_unmap(struct iommu_domain *domain, unsigned long iova,
 			 size_t size, struct iommu_iotlb_gather *gather)
 {
-	return size;
+	size_t i;
+
+	for (i = 0; i < size && *test_pte(domain, iova + i); i += PAGE_SIZE)
+		*test_pte(domain, iova + i) = 0;
+	return i;
+}
+
+static size_t test_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t pgcount,
+			       struct iommu_iotlb_gather *gather)
+{
+	return test_unmap(domain, iova, pgsize * pgcount, gather);
+}
+
+static void test_sync_map(struct iommu_domain *domain, unsigned long iova,
+			  size_t size)
+{
+	test_hw.synced += size;
 }
 
 static phys_addr_t test_iova_to_phys(struct iommu_domain *domain,
 				     dma_addr_t iova)
 {
-	return 0;
+	return *test_pte(domain, iova);
 }
 
 static void test_domain_free(struct iommu_domain *domain)
@@ -98,7 +166,7 @@ static void test_domain_free(struct iommu_domain *domain)
 		if (test_hw.dev[i]->domain == domain)
 			test_hw.freed_in_use = true;
 	test_hw.domains--;
-	kfree(domain);
+	kfree(container_of(domain, struct test_domain, domain));
 }
 
 static const struct iommu_domain_ops test_domain_ops = {
@@ -106,6 +174,16 @@ static const struct iommu_domain_ops test_domain_ops = {
 	.detach_dev	= test_detach_dev,
 	.map		= test_map,
 	.unmap		= test_unmap,
+	.iova_to_phys	= test_iova_to_phys,
+	.free		= test_domain_free,
+};
+
+static const struct iommu_domain_ops test_pages_ops = {
+	.attach_dev	= test_attach_dev,
+	.detach_dev	= test_detach_dev,
+	.map_pages	= test_map_pages,
+	.unmap_pages	= test_unmap_pages,
+	.iotlb_sync_map	= test_sync_map,
 	.iova_to_phys	= test_iova_to_phys,
 	.free		= test_domain_free,
 };
@@ -122,16 +200,20 @@ static const struct iommu_domain_ops test_no_attach_ops = {
 
 static struct iommu_domain *test_domain_alloc(unsigned int type)
 {
-	struct iommu_domain *domain;
+	struct test_domain *domain;
 
 	if (test_hw.refuse & BIT(type))
 		return NULL;
 	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
 	if (!domain)
 		return NULL;
-	domain->ops = test_hw.domain_ops;
+	domain->domain.ops = test_hw.domain_ops;
+	domain->domain.pgsize_bitmap = test_hw.pgsize_bitmap;
+	/* The core cannot add another one */
+	if (test_hw.own_cookie)
+		iommu_get_dma_cookie(&domain->domain);
 	test_hw.domains++;
-	return domain;
+	return &domain->domain;
 }
 
 static struct iommu_device *test_probe_device(struct device *dev)
@@ -170,16 +252,31 @@ static int test_def_domain_type(struct device *dev)
 	return test_hw.type;
 }
 
+static void test_free_region(struct device *dev,
+			     struct iommu_resv_region *region)
+{
+	test_hw.regions--;
+	kfree(region);
+}
+
+/* One that nobody may use, and one that the core is to map */
 static void test_get_resv_regions(struct device *dev, struct list_head *head)
 {
 	struct iommu_resv_region *region;
 
 	if (!test_hw.resv)
 		return;
-	region = iommu_alloc_resv_region(SZ_1M, PAGE_SIZE, IOMMU_READ,
-					 IOMMU_RESV_DIRECT, GFP_KERNEL);
+	region = iommu_alloc_resv_region(SZ_2M, PAGE_SIZE, 0,
+					 IOMMU_RESV_RESERVED, GFP_KERNEL);
 	if (region)
 		list_add_tail(&region->list, head);
+	region = iommu_alloc_resv_region(SZ_1M, PAGE_SIZE, IOMMU_READ,
+					 IOMMU_RESV_DIRECT, GFP_KERNEL);
+	if (!region)
+		return;
+	region->free = test_free_region;
+	test_hw.regions++;
+	list_add_tail(&region->list, head);
 }
 
 static struct iommu_ops test_ops = {
@@ -192,6 +289,7 @@ static struct iommu_ops test_ops = {
 	.def_domain_type	= test_def_domain_type,
 	.get_resv_regions	= test_get_resv_regions,
 	.pgsize_bitmap		= PAGE_SIZE,
+	.default_domain_ops	= &test_domain_ops,
 };
 
 static struct bus_type test_bus = {
@@ -277,6 +375,7 @@ static void test_exit(struct kunit *test)
 	if (test_hw.foreign)
 		iommu_domain_free(test_hw.foreign);
 	KUNIT_EXPECT_EQ(test, test_hw.domains, 0);
+	KUNIT_EXPECT_EQ(test, test_hw.regions, 0);
 	KUNIT_EXPECT_FALSE(test, test_hw.freed_in_use);
 
 	for (i = 0; i < test_hw.devs; i++)
@@ -598,6 +697,17 @@ static void test_attach_no_op(struct kunit *test)
 	test_expect(test, NULL);
 }
 
+/* A driver need not set the ops of each domain */
+static void test_attach_default_ops(struct kunit *test)
+{
+	struct iommu_group *group;
+
+	test_hw.domain_ops = NULL;
+	group = test_group(test, 1);
+	KUNIT_EXPECT_PTR_EQ(test, test_hw.domain->ops, &test_domain_ops);
+	test_expect_good(test, group);
+}
+
 static void test_deferred(struct kunit *test)
 {
 	const struct test_fault *f = test->param_value;
@@ -908,6 +1018,16 @@ static void test_type_no_memory(struct kunit *test)
 	test_expect_good_type(test, group);
 }
 
+static void test_type_no_cookie(struct kunit *test)
+{
+	struct iommu_group *group = test_type_group(test, 1);
+
+	test_hw.own_cookie = true;
+	test_expect_type(test, group, "DMA", -ENOMEM);
+	test_hw.own_cookie = false;
+	test_expect_good_type(test, group);
+}
+
 static void test_type_busy(struct kunit *test)
 {
 	struct iommu_group *group = test_type_group(test, 1);
@@ -1126,6 +1246,92 @@ static void test_probe_join_fault(struct kunit *test)
 	test_expect_good(test, group);
 }
 
+/* What the firmware said of the device goes with it */
+static void test_fwnode_put(struct fwnode_handle *fwnode)
+{
+	test_hw.puts++;
+}
+
+static void test_probe_fwspec_fault(struct kunit *test)
+{
+	static const struct fwnode_operations ops = { .put = test_fwnode_put };
+	const struct test_fault *f = test->param_value;
+	struct device *dev = test_add_device(test);
+
+	fwnode_init(&test_hw.fwnode, &ops);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, &test_hw.fwnode, &test_ops),
+			0);
+	test_hw.probe_err = f->err;
+	test_expect_no_probe(test, dev, f->err);
+	KUNIT_EXPECT_EQ(test, test_hw.puts, 1);
+
+	test_hw.probe_err = 0;
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, &test_hw.fwnode, &test_ops),
+			0);
+	test_expect_probe(test, dev);
+	KUNIT_EXPECT_NOT_NULL(test, dev_iommu_fwspec_get(dev));
+	KUNIT_EXPECT_EQ(test, test_hw.puts, 1);
+	iommu_release_device(dev);
+	KUNIT_EXPECT_EQ(test, test_hw.puts, 2);
+}
+
+/* In the directory of the group, somebody else has the name of the device */
+static void test_probe_name_taken(struct kunit *test)
+{
+	static const char * const taken[] = { "iommu-kunit.1", "iommu-kunit.1.0" };
+	struct iommu_group *group = test_group(test, 1);
+	struct device *dev = test_add_device(test);
+	struct group_device *device;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(taken); i++)
+		KUNIT_ASSERT_EQ(test, sysfs_create_link(group->devices_kobj,
+							&dev->kobj, taken[i]), 0);
+	/* The name that it gets is free again after a failure */
+	test_fail(1, -ENOMEM);
+	test_expect_no_probe(test, dev, -ENOMEM);
+	test_expect_probe(test, dev);
+	device = list_last_entry(&group->devices, struct group_device, list);
+	KUNIT_EXPECT_STREQ(test, device->name, "iommu-kunit.1.1");
+	KUNIT_EXPECT_EQ(test, sysfs_create_link_nowarn(group->devices_kobj,
+						       &dev->kobj, device->name),
+			-EEXIST);
+	for (i = 0; i < ARRAY_SIZE(taken); i++)
+		sysfs_remove_link(group->devices_kobj, taken[i]);
+	test_expect_good(test, group);
+}
+
+/* Nor can the group list it: its directory is gone */
+static void test_probe_no_directory(struct kunit *test)
+{
+	struct iommu_group *group = test_group(test, 1);
+	struct device *dev = test_add_device(test);
+
+	/* The directory holds the group */
+	kobject_get(&group->kobj);
+	kobject_del(group->devices_kobj);
+	test_expect_no_probe(test, dev, -EFAULT);
+	test_expect_calls(test, 0, 0);
+	KUNIT_ASSERT_EQ(test, kobject_add(group->devices_kobj, &group->kobj,
+					  "devices"), 0);
+	kobject_put(&group->kobj);
+	test_expect_probe(test, dev);
+	test_expect_good(test, group);
+}
+
+/* A driver that has not got the type of domain that is wanted */
+static void test_probe_fallback(struct kunit *test)
+{
+	struct device *dev = test_add_device(test);
+
+	if (!IS_ENABLED(CONFIG_IOMMU_DMA))
+		kunit_skip(test, "needs IOMMU_DMA for a second type");
+	test_hw.refuse |= BIT(IOMMU_DOMAIN_IDENTITY);
+	test_expect_probe(test, dev);
+	KUNIT_EXPECT_EQ(test, dev->iommu_group->default_domain->type,
+			IOMMU_DOMAIN_DMA);
+}
+
 /* Not all drivers have default domains, so that is no error */
 static void test_probe_no_default(struct kunit *test)
 {
@@ -1166,6 +1372,97 @@ static void test_map_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_hw.maps, 1);
 }
 
+/* A mapping in pages, and the pages of one and of four that it is to take */
+struct test_mapping {
+	int iova, paddr, size;
+	const char *pages;
+	int calls;		/* Of map_pages() */
+};
+
+static const struct test_mapping test_mappings[] = {
+	{ 4, 8, 4, "4", 1 },
+	{ 4, 8, 8, "44", 1 },
+	/* Up to a large page, or on from it */
+	{ 3, 7, 5, "14", 2 },
+	{ 4, 8, 6, "411", 2 },
+	{ 3, 7, 10, "1441", 3 },
+	/* No room for one, or never both at the start of one */
+	{ 3, 7, 4, "1111", 1 },
+	{ 0, 3, 8, "11111111", 1 },
+};
+
+static void test_mapping_desc(const struct test_mapping *m, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%d pages at %d to %d", m->size,
+		 m->iova, m->paddr);
+}
+
+KUNIT_ARRAY_PARAM(test_mapping, test_mappings, test_mapping_desc);
+
+static void test_expect_mapped(struct kunit *test, const struct test_mapping *m,
+			       int from, int to)
+{
+	int i;
+
+	for (i = 0; i < TEST_PAGES; i++)
+		KUNIT_EXPECT_EQ_MSG(test,
+				    iommu_iova_to_phys(test_hw.domain,
+						       SZ_1M + i * PAGE_SIZE),
+				    i < from || i >= to ? 0 : SZ_1M +
+				    (i - m->iova + m->paddr) * PAGE_SIZE,
+				    "page %d", i);
+}
+
+static void test_expect_map(struct kunit *test,
+			    const struct iommu_domain_ops *ops, bool sync)
+{
+	const struct test_mapping *m = test->param_value;
+	unsigned long iova = SZ_1M + m->iova * PAGE_SIZE;
+	phys_addr_t paddr = SZ_1M + m->paddr * PAGE_SIZE;
+	size_t size = m->size * PAGE_SIZE;
+
+	test_hw.domain_ops = ops;
+	test_hw.pgsize_bitmap = PAGE_SIZE | 4 * PAGE_SIZE;
+	test_group(test, 1);
+
+	/* All of it or nothing */
+	test_hw.map_err = -ENOMEM;
+	test_hw.map_good = strlen(m->pages) - 1;
+	KUNIT_EXPECT_EQ(test, iommu_map(test_hw.domain, iova, paddr, size,
+					IOMMU_READ), -ENOMEM);
+	test_expect_mapped(test, m, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_hw.synced, 0);
+
+	test_hw.map_err = 0;
+	test_hw.maps = 0;
+	memset(test_hw.pages, 0, sizeof(test_hw.pages));
+	KUNIT_EXPECT_EQ(test, iommu_map(test_hw.domain, iova, paddr, size,
+					IOMMU_READ), 0);
+	test_expect_mapped(test, m, m->iova, m->iova + m->size);
+	KUNIT_EXPECT_STREQ(test, test_hw.pages, m->pages);
+	KUNIT_EXPECT_EQ(test, test_hw.maps, ops->map_pages ? m->calls :
+						(int)strlen(m->pages));
+	KUNIT_EXPECT_EQ(test, test_hw.synced, sync ? size : 0);
+
+	/* Not in the middle of a page, and not beyond what is mapped */
+	KUNIT_EXPECT_EQ(test, iommu_unmap(test_hw.domain, iova + 1, size), 0);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(test_hw.domain, iova, size + 1), 0);
+	test_expect_mapped(test, m, m->iova, m->iova + m->size);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(test_hw.domain, iova,
+					  size + PAGE_SIZE), size);
+	test_expect_mapped(test, m, 0, 0);
+}
+
+static void test_map_by_page(struct kunit *test)
+{
+	test_expect_map(test, &test_domain_ops, false);
+}
+
+static void test_map_by_pages(struct kunit *test)
+{
+	test_expect_map(test, &test_pages_ops, true);
+}
+
 static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_group, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_attach_group_fault, test_fault_gen_params),
@@ -1178,6 +1475,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_foreign, test_size_gen_params),
 	KUNIT_CASE(test_attach_unknown),
 	KUNIT_CASE(test_attach_no_op),
+	KUNIT_CASE(test_attach_default_ops),
 	KUNIT_CASE_PARAM(test_set_domain_fault, test_fault_gen_params),
 	KUNIT_CASE_PARAM(test_deferred, test_errno_gen_params),
 	KUNIT_CASE(test_detach_deferred),
@@ -1191,6 +1489,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_type_map_fault, test_errno_gen_params),
 	KUNIT_CASE(test_type_no_map),
 	KUNIT_CASE(test_type_no_memory),
+	KUNIT_CASE(test_type_no_cookie),
 	KUNIT_CASE(test_type_busy),
 	KUNIT_CASE(test_type_bound),
 	KUNIT_CASE(test_type_mismatch),
@@ -1204,9 +1503,15 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_probe_group_fault, test_errno_gen_params),
 	KUNIT_CASE_PARAM(test_probe_attach_fault, test_errno_gen_params),
 	KUNIT_CASE_PARAM(test_probe_join_fault, test_errno_gen_params),
+	KUNIT_CASE_PARAM(test_probe_fwspec_fault, test_errno_gen_params),
+	KUNIT_CASE(test_probe_name_taken),
+	KUNIT_CASE(test_probe_no_directory),
+	KUNIT_CASE(test_probe_fallback),
 	KUNIT_CASE_PARAM(test_probe_no_default, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_probe_map_fault, test_errno_gen_params),
 	KUNIT_CASE(test_map_refused),
+	KUNIT_CASE_PARAM(test_map_by_page, test_mapping_gen_params),
+	KUNIT_CASE_PARAM(test_map_by_pages, test_mapping_gen_params),
 	{}
 };
 
