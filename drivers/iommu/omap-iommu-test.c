@@ -43,15 +43,68 @@
 	attach_test.held[PM] += __on > 0;					\
 	__on; })
 
+/* The entry of the TLB that a register is about is picked by another register. */
+static u32 omap_read(const u32 *reg);
+static void omap_write(u32 val, u32 *reg);
+static int omap_update_syscfg(u32 reg, u32 mask, u32 val);
+#undef __raw_readl
+#undef __raw_writel
+#define __raw_readl(addr)	omap_read((const u32 __force *)(addr))
+#define __raw_writel(val, addr)	omap_write(val, (u32 __force *)(addr))
+/* The register that switches the MMUs of a DSP on, besides their own */
+#undef regmap_update_bits
+#define regmap_update_bits(map, reg, mask, val) \
+	({ (void)(map); omap_update_syscfg(reg, mask, val); })
+
 #include "omap-iommu.c"
 
-static u32 omap_regs[3][MMU_REG_SIZE / 4];
+static u32 omap_regs[3][MMU_REG_SIZE / 4], omap_syscfg[8];
+static struct cr_regs omap_tlb[3][32], omap_saved[3][32];
 static struct omap_iommu omap_mmu[3];
 static struct omap_iommu_arch_data omap_mmus[] = { { &omap_mmu[0] }, { &omap_mmu[1] }, {} };
 static struct omap_iommu_arch_data omap_other_mmus[] = { { &omap_mmu[2] }, {} };
 static struct device *omap_other;
 static struct dev_pm_domain omap_pm;
 static struct attach_driver omap;
+
+static struct cr_regs *omap_victim(const u32 *reg)
+{
+	int i = (reg - omap_regs[0]) / ARRAY_SIZE(omap_regs[0]);
+
+	return &omap_tlb[i][MMU_LOCK_VICT(omap_regs[i][MMU_LOCK / 4])];
+}
+
+static size_t omap_offset(const u32 *reg)
+{
+	return (reg - omap_regs[0]) % ARRAY_SIZE(omap_regs[0]) * 4;
+}
+
+static u32 omap_read(const u32 *reg)
+{
+	switch (omap_offset(reg)) {
+	case MMU_READ_CAM:
+		return omap_victim(reg)->cam;
+	case MMU_READ_RAM:
+		return omap_victim(reg)->ram;
+	default:
+		return *reg;
+	}
+}
+
+static void omap_write(u32 val, u32 *reg)
+{
+	const u32 *regs = reg - omap_offset(reg) / 4;
+
+	*reg = val;
+	if (omap_offset(reg) == MMU_LD_TLB)
+		*omap_victim(reg) = (struct cr_regs) { regs[MMU_CAM / 4], regs[MMU_RAM / 4] };
+}
+
+static int omap_update_syscfg(u32 reg, u32 mask, u32 val)
+{
+	omap_syscfg[reg / 4] = (omap_syscfg[reg / 4] & ~mask) | val;
+	return 0;
+}
 
 /* The page tables that both MMUs walk, 0 for one that is off */
 static u64 omap_seen(struct kunit *test)
@@ -292,11 +345,80 @@ static void omap_on_at_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 }
 
+/* Entries that are locked survive a suspend, which takes the power of the MMU, */
+static void omap_locked(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+	struct cr_regs cr[] = { { 0x1000 | MMU_CAM_V, 0x5000 }, { 0x2000 | MMU_CAM_V, 0x6000 } };
+	struct iotlb_lock lock = { .base = ARRAY_SIZE(cr) };
+	u64 seen;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	seen = omap_seen(test);
+	for (i = 0; i < 2; i++) {
+		memcpy(omap_tlb[i], cr, sizeof(cr[0]) * (i + 1));
+		lock.base = i + 1;
+		iotlb_lock_set(&omap_mmu[i], &lock);
+	}
+	KUNIT_EXPECT_EQ(test, omap_iommu_domain_deactivate(domain), 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	memset(omap_regs, 0, sizeof(omap_regs));
+	memset(omap_tlb, 0, sizeof(omap_tlb));
+	KUNIT_EXPECT_EQ(test, omap_iommu_domain_activate(domain), 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), seen);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, memcmp(omap_tlb[i], cr, sizeof(cr[0]) * (i + 1)), 0);
+		KUNIT_EXPECT_EQ(test, omap_tlb[i][i + 1].cam, 0);
+		/* Those that are locked, and the one to be replaced next */
+		KUNIT_EXPECT_EQ(test, omap_regs[i][MMU_LOCK / 4],
+				(i + 1) << MMU_LOCK_BASE_SHIFT | (i + 1) << MMU_LOCK_VICT_SHIFT);
+	}
+
+	/* but not the domain. */
+	domain->ops->detach_dev(domain, omap.dev);
+	memset(omap_regs, 0, sizeof(omap_regs));
+	memset(omap_tlb, 0, sizeof(omap_tlb));
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_NE(test, omap_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, omap_tlb[0][0].cam, 0);
+	KUNIT_EXPECT_EQ(test, omap_regs[0][MMU_LOCK / 4], 0);
+	/* Nor is there anything to save now. */
+	KUNIT_EXPECT_EQ(test, omap_iommu_domain_deactivate(domain), 0);
+	KUNIT_EXPECT_EQ(test, omap_iommu_domain_activate(domain), 0);
+	KUNIT_EXPECT_EQ(test, omap_tlb[0][0].cam, 0);
+	KUNIT_EXPECT_EQ(test, omap_regs[0][MMU_LOCK / 4], 0);
+	domain->ops->free(domain);
+}
+
+/* What an MMU needs besides its own registers, on the SoCs that have it */
+static void omap_dra7(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+
+	/* Never looked into */
+	omap_mmu[1].syscfg = (struct regmap *)omap_syscfg;
+	omap_mmu[1].id = 1;
+	omap_mmu[1].has_bus_err_back = MMU_GP_REG_BUS_ERR_BACK_EN;
+	/* The other MMU of the DSP */
+	omap_syscfg[DSP_SYS_MMU_CONFIG / 4] = BIT(0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_syscfg[DSP_SYS_MMU_CONFIG / 4],
+			BIT(DSP_SYS_MMU_CONFIG_EN_SHIFT) | BIT(0));
+	KUNIT_EXPECT_EQ(test, omap_regs[0][MMU_GP_REG / 4], 0);
+	KUNIT_EXPECT_EQ(test, omap_regs[1][MMU_GP_REG / 4], MMU_GP_REG_BUS_ERR_BACK_EN);
+	domain->ops->detach_dev(domain, omap.dev);
+	KUNIT_EXPECT_EQ(test, omap_syscfg[DSP_SYS_MMU_CONFIG / 4], BIT(0));
+	domain->ops->free(domain);
+}
+
 static int omap_init(struct kunit *test)
 {
 	int i;
 
 	memset(omap_regs, 0, sizeof(omap_regs));
+	memset(omap_tlb, 0, sizeof(omap_tlb));
+	memset(omap_syscfg, 0, sizeof(omap_syscfg));
 	memset(omap_mmu, 0, sizeof(omap_mmu));
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	omap_pm.ops = omap_iommu_pm_ops;
@@ -305,6 +427,8 @@ static int omap_init(struct kunit *test)
 
 		mmu->name = "omap-mmu";
 		mmu->regbase = (void __iomem *)omap_regs[i];
+		mmu->nr_tlb_entries = ARRAY_SIZE(omap_saved[i]);
+		mmu->cr_ctx = omap_saved[i];
 		spin_lock_init(&mmu->iommu_lock);
 		spin_lock_init(&mmu->page_table_lock);
 		mmu->dev = attach_test_device(test, mmu->name);
@@ -348,6 +472,8 @@ static struct kunit_case omap_kunit[] = {
 	KUNIT_CASE(omap_on_before),
 	KUNIT_CASE(omap_on_at_detach),
 	KUNIT_CASE(omap_on_at_attach),
+	KUNIT_CASE(omap_locked),
+	KUNIT_CASE(omap_dra7),
 	{}
 };
 
