@@ -13,7 +13,7 @@
 #undef pm_runtime_active
 #undef pm_runtime_put
 #define pm_runtime_active(d)	((d)->power.runtime_status == RPM_ACTIVE)
-#define pm_runtime_barrier(d)	((d)->power.runtime_status = RPM_ACTIVE)
+#define pm_runtime_barrier(d)	exynos_barrier(d)
 #define pm_runtime_get_noresume(d) ({ (void)(d); attach_test.held[PM]++; })
 #define pm_runtime_put(d) ({							\
 	(void)(d);								\
@@ -23,9 +23,15 @@
 /* Not exported, and of no use: no case releases the device. */
 #define iommu_group_default_domain(group)	((void)(group), NULL)
 
+static void exynos_barrier(struct device *dev)
+{
+	if (dev->power.runtime_status == RPM_RESUMING)
+		dev->power.runtime_status = RPM_ACTIVE;
+}
+
 #include "exynos-iommu.c"
 
-static u32 exynos_regs[3][0x40];
+static u32 exynos_regs[3][SZ_64K / 4];
 static struct sysmmu_drvdata exynos_sysmmu[3];
 static struct exynos_iommu_owner exynos_owner[2];
 static struct device *exynos_other;
@@ -174,6 +180,103 @@ static void exynos_disable_clock(struct kunit *test)
 	old->ops->free(old);
 }
 
+/* The next domain awaits a SYSMMU that is off, and its clocks are not touched. */
+static void exynos_suspended(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &exynos);
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	struct device *sysmmu = exynos_sysmmu[0].sysmmu;
+	u64 seen;
+	int held;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, exynos.dev), 0);
+	seen = exynos_seen(test);
+	KUNIT_ASSERT_EQ(test, exynos_sysmmu_suspend(sysmmu), 0);
+	sysmmu->power.runtime_status = RPM_SUSPENDED;
+	held = attach_test.held[CLK];
+	/* The last clock of the one that is on */
+	attach_test_inject("clk_prepare_enable", 4, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), -EIO);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(1), seen);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], held);
+
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
+	KUNIT_EXPECT_NE(test, exynos_table(1), seen);
+	KUNIT_EXPECT_NE(test, exynos_table(1), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], held);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
+	KUNIT_EXPECT_NE(test, exynos_seen(test), 0);
+	domain->ops->detach_dev(domain, exynos.dev);
+	KUNIT_EXPECT_EQ(test, exynos_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* What the versions want in their registers */
+struct exynos_version {
+	const char *name;
+	u32 version, capa0, capa1;
+	u32 cfg, vm;
+	unsigned int base, shift, flush;
+};
+
+#define EXYNOS_CFG(more)	(CFG_QOS(15) | CFG_EAP | (more))
+static const struct exynos_version exynos_versions[] = {
+	{ .name = "3.1", .version = MAKE_MMU_VER(3, 1), .cfg = EXYNOS_CFG(CFG_LRU),
+	  .base = 0x14, .flush = 0xc },
+	{ .name = "3.2", .version = MAKE_MMU_VER(3, 2), .base = 0x14, .flush = 0xc,
+	  .cfg = EXYNOS_CFG(CFG_LRU | CFG_FLPDCACHE | CFG_SYSSEL) },
+	{ .name = "3.3", .version = MAKE_MMU_VER(3, 3), .base = 0x14, .flush = 0xc,
+	  .cfg = EXYNOS_CFG(CFG_FLPDCACHE | CFG_ACGEN) },
+	{ .name = "5.0", .version = MAKE_MMU_VER(5, 0), .base = 0xc, .shift = 12, .flush = 0x10,
+	  .cfg = EXYNOS_CFG(CFG_FLPDCACHE | CFG_ACGEN) },
+	/* It says that it has more registers, but not for virtual machines. */
+	{ .name = "7.1", .version = MAKE_MMU_VER(7, 1), .capa0 = CAPA0_CAPA1_EXIST,
+	  .base = 0xc, .shift = 12, .flush = 0x10,
+	  .cfg = EXYNOS_CFG(CFG_FLPDCACHE | CFG_ACGEN) },
+	{ .name = "7.1 with virtual machines", .version = MAKE_MMU_VER(7, 1),
+	  .capa0 = CAPA0_CAPA1_EXIST, .capa1 = CAPA1_VCR_ENABLED,
+	  .base = 0x800c, .shift = 12, .flush = 0x8010,
+	  .vm = CTRL_VM_ENABLE | CTRL_VM_FAULT_MODE_STALL,
+	  .cfg = EXYNOS_CFG(CFG_FLPDCACHE | CFG_ACGEN) },
+};
+
+static void exynos_version_desc(const struct exynos_version *v, char *desc)
+{
+	strscpy(desc, v->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(exynos_version, exynos_versions, exynos_version_desc);
+
+static void exynos_registers(struct kunit *test)
+{
+	const struct exynos_version *v = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	phys_addr_t table = virt_to_phys(to_exynos_domain(domain)->pgtable);
+	u32 *regs = exynos_regs[1];
+
+	/* A bit that is not the driver's */
+	regs[REG_V7_CTRL_VM / 4] = BIT(31);
+	regs[REG_V7_CAPA0 / 4] = v->capa0;
+	regs[REG_V7_CAPA1 / 4] = v->capa1;
+	regs[REG_MMU_VERSION / 4] = v->version << 21;
+	KUNIT_ASSERT_EQ(test, __sysmmu_get_version(&exynos_sysmmu[1]), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	KUNIT_EXPECT_EQ(test, regs[REG_MMU_CTRL / 4], CTRL_ENABLE);
+	KUNIT_EXPECT_EQ(test, regs[REG_MMU_CFG / 4], v->cfg);
+	KUNIT_EXPECT_EQ(test, regs[v->base / 4], (u32)(table >> v->shift));
+	KUNIT_EXPECT_EQ(test, regs[v->flush / 4], 1);
+	KUNIT_EXPECT_EQ(test, regs[REG_V7_CTRL_VM / 4], BIT(31) | v->vm);
+	domain->ops->detach_dev(domain, exynos.dev);
+	KUNIT_EXPECT_EQ(test, regs[REG_MMU_CTRL / 4], CTRL_DISABLE);
+	domain->ops->free(domain);
+}
+
 /* One of two devices leaves the domain, and the other is resumed after that. */
 static void exynos_shared(struct kunit *test)
 {
@@ -256,6 +359,8 @@ static struct kunit_case exynos_kunit[] = {
 	KUNIT_CASE(exynos_resume_clocks),
 	KUNIT_CASE(exynos_disable_clock),
 	KUNIT_CASE(exynos_shared),
+	KUNIT_CASE(exynos_suspended),
+	KUNIT_CASE_PARAM(exynos_registers, exynos_version_gen_params),
 	{}
 };
 
