@@ -16,7 +16,7 @@
 #include "ipmmu-vmsa.c"
 
 #define IPMMU_UTLB	3
-static u32 ipmmu_regs[0x1000 / 4], ipmmu_root_regs[0x1000 / 4];
+static u32 ipmmu_regs[0x20000 / 4], ipmmu_root_regs[0x20000 / 4];
 static struct ipmmu_vmsa_device ipmmu, ipmmu_other, ipmmu_root;
 static struct attach_driver ipmmu_drv;
 
@@ -107,6 +107,64 @@ static void ipmmu_flush(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* Where the generations have the next context that is free, and what they want there */
+struct ipmmu_generation {
+	const char *name;
+	const struct ipmmu_features *features;
+	unsigned long taken;
+	unsigned int id, ctx, utlb;
+	u32 ttbcr, buscr;
+};
+
+static const struct ipmmu_generation ipmmu_generations[] = {
+	{ .name = "R-Car Gen2", .features = &ipmmu_features_default, .utlb = 0x330,
+	  .ttbcr = IMTTBCR_EAE | IMTTBCR_SL0_LVL_1 | IMTTBCR_SH0_INNER_SHAREABLE |
+		   IMTTBCR_ORGN0_WB_WA | IMTTBCR_IRGN0_WB_WA,
+	  .buscr = ~(IMBUSCR_DVM | IMBUSCR_BUSSEL_MASK) },
+	{ .name = "R-Car Gen3", .features = &ipmmu_features_rcar_gen3, .taken = 1,
+	  .id = 1, .ctx = 0x40, .utlb = 0x330,
+	  .ttbcr = IMTTBCR_EAE | IMTTBCR_SL0_TWOBIT_LVL_1, .buscr = U32_MAX },
+	{ .name = "R-Car Gen4", .features = &ipmmu_features_rcar_gen4, .taken = 1,
+	  .id = 1, .ctx = 0x11040, .utlb = 0x3330,
+	  .ttbcr = IMTTBCR_EAE | IMTTBCR_SL0_TWOBIT_LVL_1, .buscr = U32_MAX },
+	{ .name = "R-Car Gen4, the upper contexts", .features = &ipmmu_features_rcar_gen4,
+	  .taken = 0x1ff, .id = 9, .ctx = 0x19840, .utlb = 0x3330,
+	  .ttbcr = IMTTBCR_EAE | IMTTBCR_SL0_TWOBIT_LVL_1, .buscr = U32_MAX },
+};
+
+static void ipmmu_generation_desc(const struct ipmmu_generation *g, char *desc)
+{
+	strscpy(desc, g->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(ipmmu_generation, ipmmu_generations, ipmmu_generation_desc);
+
+static void ipmmu_registers(struct kunit *test)
+{
+	const struct ipmmu_generation *g = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &ipmmu_drv);
+	u32 *ctx = ipmmu_root_regs + g->ctx / 4;
+
+	ipmmu.features = g->features;
+	ipmmu_root.features = g->features;
+	ipmmu_root.num_ctx = g->features->number_of_contexts;
+	ipmmu_root.ctx[0] = g->taken;
+	ctx[IMBUSCR / 4] = U32_MAX;
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, ipmmu_drv.dev), 0);
+	KUNIT_EXPECT_EQ(test, ipmmu_root.ctx[0], g->taken | BIT(g->id));
+	KUNIT_EXPECT_EQ(test, ipmmu_regs[g->utlb / 4],
+			IMUCTR_TTSEL_MMU(g->id) | IMUCTR_FLUSH | IMUCTR_MMUEN);
+	KUNIT_EXPECT_EQ(test, ctx[IMCTR / 4], IMCTR_INTEN | IMCTR_FLUSH | IMCTR_MMUEN);
+	KUNIT_EXPECT_EQ(test, ctx[IMTTBCR / 4], g->ttbcr);
+	KUNIT_EXPECT_EQ(test, ctx[IMBUSCR / 4], g->buscr);
+	KUNIT_EXPECT_NE(test, ctx[IMTTLBR0 / 4] | ctx[IMTTUBR0 / 4], 0);
+	domain->ops->detach_dev(domain, ipmmu_drv.dev);
+	KUNIT_EXPECT_EQ(test, ipmmu_regs[g->utlb / 4], 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, ctx[IMCTR / 4], IMCTR_FLUSH);
+	KUNIT_EXPECT_EQ(test, ipmmu_root.ctx[0], g->taken);
+}
+
 /* A device that lacks one of its IDs gets no IOMMU. */
 static void ipmmu_xlate(struct kunit *test)
 {
@@ -162,6 +220,7 @@ static void ipmmu_exit(struct kunit *test)
 static struct kunit_case ipmmu_kunit[] = {
 	KUNIT_CASE_PARAM(ipmmu_attach, ipmmu_gen_params),
 	KUNIT_CASE(ipmmu_flush),
+	KUNIT_CASE_PARAM(ipmmu_registers, ipmmu_generation_gen_params),
 	KUNIT_CASE(ipmmu_xlate),
 	{}
 };
