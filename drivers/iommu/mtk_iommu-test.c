@@ -15,6 +15,7 @@
 
 #include "attach-test.h"
 
+static struct device *mtk_pci;
 static u32 mtk_ports;
 static struct io_pgtable_ops *mtk_tables[8];
 static int mtk_nr_tables;
@@ -36,6 +37,9 @@ static struct io_pgtable_ops *mtk_keep_table(struct io_pgtable_ops *ops)
 #define regmap_update_bits(map, reg, mask, val) \
 	FAIL_OR("regmap_update_bits", mtk_update_ports(mask, val))
 #define synchronize_irq(irq)	((void)(irq))
+/* The device that is to be one, if any */
+#undef dev_is_pci
+#define dev_is_pci(d)		((d) == mtk_pci)
 /* Tables stay with the M4U, and the test frees them. */
 #undef alloc_io_pgtable_ops
 #define alloc_io_pgtable_ops(...)	mtk_keep_table(TAKE(PGTABLE, "alloc_io_pgtable_ops", \
@@ -262,6 +266,107 @@ static void mtk_region_inside(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* Where a group does not tell, the region that is the device's range, or else is around it. */
+struct mtk_range {
+	struct bus_dma_region range;
+	u64 region;
+};
+
+static const struct mtk_range mtk_ranges[] = {
+	{ .range = { .dma_start = SZ_4G, .size = SZ_4G }, .region = SZ_4G },
+	{ .range = { .dma_start = 0x240000000, .size = 0x4000000 }, .region = 0x240000000 },
+	{ .range = { .dma_start = SZ_4G * 3 + SZ_1M, .size = SZ_1M }, .region = SZ_4G * 3 },
+};
+
+static void mtk_range_desc(const struct mtk_range *r, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%#llx + %#llx", r->range.dma_start, r->range.size);
+}
+
+KUNIT_ARRAY_PARAM(mtk_range, mtk_ranges, mtk_range_desc);
+
+static void mtk_region_range(struct kunit *test)
+{
+	const struct mtk_range *r = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+
+	mtk_mm(test, domain);
+	mtk.dev->iommu_group = mtk_groups[2];
+	mtk.dev->dma_range_map = &r->range;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_start, r->region);
+	KUNIT_EXPECT_EQ(test, mtk_m4u[0].larb_imu[0].bank[1], upper_32_bits(r->region));
+	mtk_leave(test, domain);
+	mtk_mm_somewhere(test, domain);
+	domain->ops->free(domain);
+}
+
+/* A PCIe controller writes with a port of its own. */
+static void mtk_pcie(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+
+	mtk_pci = mtk_other_m4u;
+	mtk_ports = BIT(20);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk_pci), 0);
+	KUNIT_EXPECT_EQ(test, mtk_ports, BIT(18) | BIT(19) | BIT(20));
+	domain->ops->detach_dev(domain, mtk_pci);
+	KUNIT_EXPECT_EQ(test, mtk_ports, BIT(20));
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* How wide the addresses are, in the page table and in the registers */
+struct mtk_width {
+	const char *name;
+	const struct mtk_iommu_plat_data *data;
+	bool enable_4GB;
+	u64 protect;
+	unsigned int oas;
+	bool wide_ttbr;
+	u32 range, ivrp;
+};
+
+static const struct mtk_width mtk_widths[] = {
+	{ .name = "MT8173", .data = &mt8173_data, .protect = 0x40100000, .oas = 32,
+	  .ivrp = 0x20080000 },
+	{ .name = "MT8173 with 4 GB", .data = &mt8173_data, .enable_4GB = true,
+	  .protect = 0x40100000, .oas = 33, .ivrp = 0xa0080000 },
+	{ .name = "MT2712", .data = &mt2712_data, .protect = 0x40100000, .oas = 32,
+	  .ivrp = 0x40100000 },
+	{ .name = "MT2712 with 4 GB", .data = &mt2712_data, .enable_4GB = true,
+	  .protect = 0x140100000, .oas = 33, .range = 0x704, .ivrp = 0x40100001 },
+	{ .name = "MT6779", .data = &mt6779_data, .protect = 0x340100000, .oas = 35,
+	  .wide_ttbr = true, .ivrp = 0x40100003 },
+};
+
+static void mtk_width_desc(const struct mtk_width *w, char *desc)
+{
+	strscpy(desc, w->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(mtk_width, mtk_widths, mtk_width_desc);
+
+static void mtk_registers(struct kunit *test)
+{
+	const struct mtk_width *w = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+	struct io_pgtable_cfg *cfg = &to_mtk_domain(domain)->cfg;
+
+	mtk_mm(test, domain);
+	mtk_m4u[0].plat_data = w->data;
+	mtk_m4u[0].enable_4GB = w->enable_4GB;
+	mtk_m4u[0].protect_base = w->protect;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	KUNIT_EXPECT_NE(test, mtk_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, cfg->oas, w->oas);
+	KUNIT_EXPECT_EQ(test, !!(cfg->quirks & IO_PGTABLE_QUIRK_ARM_MTK_TTBR_EXT), w->wide_ttbr);
+	KUNIT_EXPECT_EQ(test, mtk_regs[0][0][REG_MMU_VLD_PA_RNG / 4], w->range);
+	KUNIT_EXPECT_EQ(test, mtk_regs[0][0][REG_MMU_IVRP_PADDR / 4], w->ivrp);
+	mtk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
 static struct device *mtk_client(struct kunit *test, struct mtk_iommu_data *data,
 				 u32 id, u32 id2, struct iommu_group *group)
 {
@@ -286,6 +391,7 @@ static int mtk_init(struct kunit *test)
 	memset(mtk_m4u, 0, sizeof(mtk_m4u));
 	memset(mtk_banks, 0, sizeof(mtk_banks));
 	mtk_ports = 0;
+	mtk_pci = NULL;
 	for (i = 0; i < ARRAY_SIZE(mtk_groups); i++) {
 		mtk_groups[i] = iommu_group_alloc();
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mtk_groups[i]);
@@ -347,6 +453,9 @@ static struct kunit_case mtk_kunit[] = {
 	KUNIT_CASE(mtk_free),
 	KUNIT_CASE(mtk_region),
 	KUNIT_CASE(mtk_region_inside),
+	KUNIT_CASE_PARAM(mtk_region_range, mtk_range_gen_params),
+	KUNIT_CASE(mtk_pcie),
+	KUNIT_CASE_PARAM(mtk_registers, mtk_width_gen_params),
 	{}
 };
 
