@@ -16,7 +16,11 @@ static struct attach_driver sprd;
 /* The page of the table, 0 if the IOMMU is off */
 static u64 sprd_seen(struct kunit *test)
 {
-	return sprd_regs[SPRD_EX_CFG / 4] & SPRD_IOMMU_EN ? sprd_regs[SPRD_EX_FIRST_PPN / 4] : 0;
+	bool vau = sprd_iommu.ver == SPRD_IOMMU_VAU;
+	u32 cfg = sprd_regs[(vau ? SPRD_VAU_CFG : SPRD_EX_CFG) / 4];
+	u32 ppn = sprd_regs[(vau ? SPRD_VAU_FIRST_PPN : SPRD_EX_FIRST_PPN) / 4];
+
+	return cfg & SPRD_IOMMU_EN ? ppn : 0;
 }
 
 static void sprd_bind_other(struct kunit *test, struct iommu_domain *domain)
@@ -44,6 +48,31 @@ KUNIT_ARRAY_PARAM(sprd, sprd_cases, attach_case_desc);
 static void sprd_attach(struct kunit *test)
 {
 	attach_check(test, &sprd, test->param_value);
+}
+
+/* The other version, and all of its registers, whatever happened before */
+static void sprd_attach_vau(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	sprd_iommu.ver = SPRD_IOMMU_VAU;
+	attach_check(test, &sprd, test->param_value);
+
+	memset(sprd_regs, 0x55, sizeof(sprd_regs));
+	domain = attach_test_alloc(test, &sprd);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sprd.dev), 0);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_IOMMU_VERSION / 4], 0x55555555);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_AUTH_CFG / 4], 0x55555555);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_UPDATE / 4], U32_MAX);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_FIRST_VPN / 4], 0);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_VPN_RANGE / 4],
+			(SZ_256M >> SPRD_IOMMU_PAGE_SHIFT) - 1);
+	/* Where what is not mapped goes */
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_DEFAULT_PPN_RD / 4],
+			SZ_1M >> SPRD_IOMMU_PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_VAU_DEFAULT_PPN_WR / 4],
+			SZ_1M >> SPRD_IOMMU_PAGE_SHIFT);
+	domain->ops->free(domain);
 }
 
 /* A table must not go while the IOMMU walks it, nor an IOMMU off for a domain that it has left. */
@@ -100,6 +129,7 @@ static int sprd_init(struct kunit *test)
 	memset(sprd_regs, 0, sizeof(sprd_regs));
 	memset(&sprd_iommu, 0, sizeof(sprd_iommu));
 	sprd_iommu.ver = SPRD_IOMMU_EX;
+	sprd_iommu.prot_page_pa = SZ_1M;
 	sprd_iommu.base = (void __iomem *)sprd_regs;
 	sprd_iommu.dev = attach_test_device(test, "sprd-iommu");
 	sprd.ops = &sprd_iommu_ops;
@@ -117,6 +147,7 @@ static void sprd_exit(struct kunit *test)
 
 static struct kunit_case sprd_kunit[] = {
 	KUNIT_CASE_PARAM(sprd_attach, sprd_gen_params),
+	KUNIT_CASE_PARAM(sprd_attach_vau, sprd_gen_params),
 	KUNIT_CASE(sprd_free_old),
 	KUNIT_CASE(sprd_flush),
 	KUNIT_CASE(sprd_detach),
