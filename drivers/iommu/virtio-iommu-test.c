@@ -43,6 +43,8 @@ static struct viommu_dev viommu_test[2];
 static struct virtio_device viommu_test_vdev;
 static struct viommu_endpoint viommu_test_ep[3];
 static struct iommu_resv_region viommu_test_resv;
+/* What the first device answers when it is probed */
+static struct virtio_iommu_probe_resv_mem viommu_test_props[2];
 static struct attach_driver viommu;
 
 static bool viommu_test_used(u32 domain)
@@ -65,7 +67,7 @@ static void viommu_test_leave(u32 id)
 		viommu_test_maps[domain] = 0;
 }
 
-static u8 viommu_test_handle(void *buf)
+static u8 viommu_test_handle(void *buf, void *in, size_t room)
 {
 	struct virtio_iommu_req_attach *attach = buf;
 	struct virtio_iommu_req_map *map = buf;
@@ -97,6 +99,11 @@ static u8 viommu_test_handle(void *buf)
 			return VIRTIO_IOMMU_S_INVAL;
 		viommu_test_maps[domain] |= BIT(start);
 		return VIRTIO_IOMMU_S_OK;
+	case VIRTIO_IOMMU_T_PROBE:
+		if (room != sizeof(viommu_test_props))
+			return VIRTIO_IOMMU_S_INVAL;
+		memcpy(in, viommu_test_props, room);
+		return VIRTIO_IOMMU_S_OK;
 	case VIRTIO_IOMMU_T_UNMAP:
 		if (!viommu_test_used(domain))
 			return VIRTIO_IOMMU_S_NOENT;
@@ -108,7 +115,8 @@ static u8 viommu_test_handle(void *buf)
 
 static int viommu_test_add(struct scatterlist *sgs[], void *data)
 {
-	struct virtio_iommu_req_tail *tail = sg_virt(sgs[1]);
+	size_t room = sgs[1]->length - sizeof(struct virtio_iommu_req_tail);
+	struct virtio_iommu_req_tail *tail = sg_virt(sgs[1]) + room;
 	int ret = FAIL_OR("virtqueue_add_sgs", 0);
 	unsigned int len = sizeof(*tail);
 
@@ -119,7 +127,7 @@ static int viommu_test_add(struct scatterlist *sgs[], void *data)
 		len = attach_test.ret;
 		tail->status = len ? VIRTIO_IOMMU_S_INVAL : VIRTIO_IOMMU_S_OK;
 	} else {
-		tail->status = viommu_test_handle(sg_virt(sgs[0]));
+		tail->status = viommu_test_handle(sg_virt(sgs[0]), sg_virt(sgs[1]), room);
 	}
 	viommu_test_queue[viommu_test_queued].data = data;
 	viommu_test_queue[viommu_test_queued++].len = len;
@@ -128,7 +136,7 @@ static int viommu_test_add(struct scatterlist *sgs[], void *data)
 
 static void *viommu_test_get(unsigned int *len)
 {
-	if (!viommu_test_queued)
+	if (!viommu_test_queued || attach_test_fails("virtqueue_get_buf"))
 		return NULL;
 	*len = viommu_test_queue[--viommu_test_queued].len;
 	return viommu_test_queue[viommu_test_queued].data;
@@ -247,6 +255,8 @@ static const struct attach_case viommu_cases[] = {
 	  .moved = true, .keeps = true, .expect = -EIO },
 	{ .name = "__viommu_sync_req: an answer of another length", .call = "answer", .nth = 2,
 	  .ret = 2, .moved = true, .keeps = true, .expect = -ENODEV },
+	{ .name = "__viommu_sync_req: an answer that is late", .call = "virtqueue_get_buf",
+	  .nth = 2 },
 	{ .name = "viommu_replay_mappings: INVAL for the second mapping", .call = "MAP",
 	  .nth = 2, .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true,
 	  .expect = -ENODEV },
@@ -367,6 +377,38 @@ static void viommu_single(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* An identity domain spares what the device has reserved, if that is in its reach at all. */
+static void viommu_reserved(struct kunit *test)
+{
+	static const u64 starts[] = { SZ_4G * 2, SZ_2G };
+	struct viommu_endpoint *ep = &viommu_test_ep[0];
+	struct virtio_iommu_probe_resv_mem *mem;
+	struct iommu_domain *domain;
+	int i;
+
+	list_del(&viommu_test_resv.list);
+	for (i = 0; i < ARRAY_SIZE(starts); i++) {
+		mem = &viommu_test_props[i];
+		mem->head.type = cpu_to_le16(VIRTIO_IOMMU_PROBE_T_RESV_MEM);
+		mem->head.length = cpu_to_le16(sizeof(*mem) - sizeof(mem->head));
+		mem->start = cpu_to_le64(starts[i]);
+		mem->end = cpu_to_le64(starts[i] + SZ_256M - 1);
+	}
+	viommu_test[0].probe_size = sizeof(viommu_test_props);
+	KUNIT_EXPECT_EQ(test, viommu_probe_endpoint(&viommu_test[0], ep->dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_test_queued, 0);
+
+	domain = attach_test_alloc(test, &viommu);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, ep->dev), 0);
+	/* From 0 to 2 GiB, and 256 MiB later on */
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[0]], BIT(0) | BIT(9));
+	KUNIT_EXPECT_EQ(test, viommu_test_id[0], viommu_test_id[1]);
+	viommu_leave(test, domain);
+	domain->ops->free(domain);
+	iommu_put_resv_regions(ep->dev, &ep->resv_regions);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
 static int viommu_test_init(struct kunit *test)
 {
 	int i;
@@ -440,6 +482,7 @@ static struct kunit_case viommu_kunit[] = {
 	KUNIT_CASE(viommu_count),
 	KUNIT_CASE(viommu_shared),
 	KUNIT_CASE(viommu_single),
+	KUNIT_CASE(viommu_reserved),
 	{}
 };
 
