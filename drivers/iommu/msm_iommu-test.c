@@ -187,6 +187,59 @@ static void msm_detach_without_clock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 }
 
+/* An IOMMU that cannot be had is no business of those that other devices are behind. */
+static void msm_others(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &msm);
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(old, msm.dev), 0);
+	seen = msm_seen(test);
+	attach_test_inject("clk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), -EIO);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 3);
+	KUNIT_EXPECT_EQ(test, msm_iommus[2].context_map[0], 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+
+	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), 0);
+	KUNIT_EXPECT_NE(test, msm_seen_by(2), 0);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
+	msm_iommu_detach_dev(domain, msm_devs[1]);
+	msm_leave(test, old);
+	msm_iommu_domain_free(domain);
+	msm_iommu_domain_free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+}
+
+/* Contexts for all masters of an IOMMU, should it have several, or for none */
+static void msm_two_masters(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	struct msm_iommu_ctx_dev second = { .of_node = &msm_dev_nodes[0], .num_mids = 1,
+					    .mids = { MSM_TEST_MID + 1 } };
+	void __iomem *base = msm_iommus[0].base;
+
+	list_add_tail(&second.list, &msm_iommus[0].ctx_list);
+	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 1);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+
+	msm_iommus[0].ncb = 3;
+	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 7);
+	KUNIT_EXPECT_EQ(test, second.num, 2);
+	KUNIT_EXPECT_EQ(test, GET_CBNDX(base, MSM_TEST_MID + 1), 2);
+	KUNIT_EXPECT_EQ(test, GET_TTBR0(base, 2), GET_TTBR0(base, 1));
+	msm_leave(test, domain);
+	KUNIT_EXPECT_EQ(test, GET_M(base, 2), 0);
+	msm_iommu_domain_free(domain);
+	list_del(&second.list);
+}
+
 static void msm_no_master(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
@@ -262,6 +315,8 @@ static struct kunit_case msm_kunit[] = {
 	KUNIT_CASE(msm_two_devices),
 	KUNIT_CASE(msm_leave_list),
 	KUNIT_CASE(msm_detach_without_clock),
+	KUNIT_CASE(msm_others),
+	KUNIT_CASE(msm_two_masters),
 	KUNIT_CASE(msm_no_master),
 	{}
 };
