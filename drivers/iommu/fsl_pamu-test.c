@@ -12,6 +12,8 @@
 #undef pr_fmt
 #include "fsl_pamu.c"
 #undef pr_fmt
+#define pamu_config_ppaace(...) \
+	FAIL_OR("pamu_config_ppaace", pamu_config_ppaace(__VA_ARGS__))
 #include "fsl_pamu_domain.c"
 
 static struct paace fsl_pamu_table[4];
@@ -95,6 +97,11 @@ static const struct attach_case fsl_pamu_cases[] = {
 	{ .name = "pamu_disable_liodn: there is no PAACE table",
 	  .setup = fsl_pamu_no_table, .undo = fsl_pamu_mend, .first = true,
 	  .expect = -ENODEV },
+	/* It finds what pamu_disable_liodn() has found, so a device that has a domain is safe. */
+	{ .name = "pamu_set_liodn: the second LIODN cannot be set up", .first = true,
+	  .call = "pamu_config_ppaace", .nth = 3, .ret = -ENODEV, .expect = -ENODEV },
+	{ .name = "pamu_set_liodn: its permissions cannot be set", .first = true,
+	  .call = "pamu_config_ppaace", .nth = 4, .ret = -ENODEV, .expect = -ENODEV },
 	{ .name = "attach_device: success", },
 	{ .name = "attach_device: success of a new device", .first = true },
 };
@@ -186,6 +193,53 @@ static void fsl_pamu_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
 }
 
+/* The queue manager has operations of its own, which the table of operations knows. */
+struct fsl_pamu_operation {
+	const char *compatible;
+	unsigned int mode, index;
+};
+
+static const struct fsl_pamu_operation fsl_pamu_operations[] = {
+	{ "fsl,qman-portal", PAACE_OTM_INDEXED, OMI_QMAN },
+	{ "fsl,qman", PAACE_OTM_INDEXED, OMI_QMAN_PRIV },
+	{ "fsl,bman", PAACE_OTM_NO_XLATE, 0xffff },
+};
+
+static void fsl_pamu_operation_desc(const struct fsl_pamu_operation *op, char *desc)
+{
+	strscpy(desc, op->compatible, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(fsl_pamu_operation, fsl_pamu_operations, fsl_pamu_operation_desc);
+
+static void fsl_pamu_operation(struct kunit *test)
+{
+	const struct fsl_pamu_operation *op = test->param_value;
+	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
+	struct property compatible = {
+		.name = "compatible", .value = (void *)op->compatible,
+		.length = strlen(op->compatible) + 1,
+	};
+	int i;
+
+	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++)
+		fsl_pamu_table[i].op_encode.index_ot.omi = 0xffff;
+	fsl_pamu_prop.next = &compatible;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	fsl_pamu_prop.next = NULL;
+	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++) {
+		struct paace *paace = &fsl_pamu_table[i];
+
+		KUNIT_EXPECT_EQ(test, get_bf(paace->impl_attr, PAACE_IA_OTM), op->mode);
+		KUNIT_EXPECT_EQ(test, paace->op_encode.index_ot.omi, op->index);
+		/* The setup with the index is not the last one, which lets it do DMA. */
+		KUNIT_EXPECT_EQ(test, get_bf(paace->addr_bitfields, PAACE_AF_AP),
+				PAACE_AP_PERMS_QUERY | PAACE_AP_PERMS_UPDATE);
+	}
+	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
 /* What shares the LIODNs of a PCI controller must be in one group. */
 static void fsl_pamu_pci_group(struct kunit *test)
 {
@@ -273,6 +327,7 @@ static struct kunit_case fsl_pamu_kunit[] = {
 	KUNIT_CASE(fsl_pamu_keep),
 	KUNIT_CASE(fsl_pamu_again),
 	KUNIT_CASE(fsl_pamu_free),
+	KUNIT_CASE_PARAM(fsl_pamu_operation, fsl_pamu_operation_gen_params),
 	KUNIT_CASE(fsl_pamu_pci_group),
 	KUNIT_CASE_PARAM(fsl_pamu_attach, fsl_pamu_memory_gen_params),
 	{}
