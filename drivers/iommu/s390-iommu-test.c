@@ -34,18 +34,31 @@ static u64 s390_ioat[2];
 static int s390_unregister_cc;
 static bool s390_broken;
 static int s390_calls, s390_flushes;
+/* What was flushed last, from and to */
+static u64 s390_flushed[2];
 
-static int s390_test_register(struct zpci_dev *zdev, u64 iota)
+/* A table covers the range of its function, and no other. */
+static int s390_test_register(struct zpci_dev *zdev, u8 as, u64 base, u64 limit, u64 iota)
 {
 	int cc = FAIL_OR("zpci_register_ioat", s390_broken);
 
 	s390_calls++;
+	KUNIT_EXPECT_EQ(current->kunit_test, base, zdev->start_dma);
+	KUNIT_EXPECT_EQ(current->kunit_test, limit, zdev->end_dma);
 	if (!cc)
 		s390_ioat[zdev - s390_zdev] = iota;
 	return cc;
 }
 
-static int s390_test_unregister(struct zpci_dev *zdev)
+static int s390_test_refresh(u64 fn, u64 addr, u64 range)
+{
+	s390_flushes++;
+	s390_flushed[0] = addr;
+	s390_flushed[1] = addr + range - 1;
+	return 0;
+}
+
+static int s390_test_unregister(struct zpci_dev *zdev, u8 as)
 {
 	int cc = FAIL_OR("zpci_unregister_ioat", s390_unregister_cc);
 
@@ -56,9 +69,9 @@ static int s390_test_unregister(struct zpci_dev *zdev)
 	return cc;
 }
 
-#define zpci_register_ioat(zdev, as, base, limit, iota)	s390_test_register(zdev, iota)
-#define zpci_unregister_ioat(zdev, as)			s390_test_unregister(zdev)
-#define zpci_refresh_trans(fn, addr, range)	({ (void)(addr); s390_flushes++; 0; })
+#define zpci_register_ioat	s390_test_register
+#define zpci_unregister_ioat	s390_test_unregister
+#define zpci_refresh_trans	s390_test_refresh
 #define vzalloc(size)		TAKE(MEM, "vzalloc", vzalloc(size))
 #define vfree(p)		({ const void *__p = (p); GIVE(MEM, __p); vfree(__p); })
 #undef __setup
@@ -200,6 +213,8 @@ static void s390_stuck_flush(struct kunit *test)
 	s390_flushes = 0;
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), -EIO);
 	KUNIT_EXPECT_EQ(test, s390_flushes, 1);
+	KUNIT_EXPECT_EQ(test, s390_flushed[0], s390_zdev[0].start_dma);
+	KUNIT_EXPECT_EQ(test, s390_flushed[1], s390_zdev[0].end_dma);
 	KUNIT_EXPECT_PTR_EQ(test, s390_zdev[0].s390_domain, to_s390_domain(old));
 	s390_unregister_cc = 0;
 	s390_broken = false;
