@@ -95,6 +95,8 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 			return attach_test.ret;
 		if (!viommu_test_used(domain))
 			return VIRTIO_IOMMU_S_NOENT;
+		if (le64_to_cpu(map->virt_end) > U32_MAX)
+			return VIRTIO_IOMMU_S_RANGE;
 		if (viommu_test_maps[domain] & BIT(start))
 			return VIRTIO_IOMMU_S_INVAL;
 		viommu_test_maps[domain] |= BIT(start);
