@@ -203,7 +203,11 @@ static void exynos_suspended(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, exynos_table(1), seen);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], held);
 
+	/* Its four clocks are held, and then enabled: no ninth one */
+	attach_test_inject("clk_prepare_enable", 9, -EIO);
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, exynos.dev), 0);
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
+	attach_test.call = NULL;
 	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
 	KUNIT_EXPECT_NE(test, exynos_table(1), seen);
 	KUNIT_EXPECT_NE(test, exynos_table(1), 0);
