@@ -994,7 +994,12 @@ static void test_type_map_fault(struct kunit *test)
 	test_expect_type(test, group, "DMA", f->err);
 	KUNIT_EXPECT_EQ(test, test_hw.maps, 1);
 	test_hw.map_err = 0;
+	test_hw.maps = 0;
 	test_expect_good_type(test, group);
+	/* Not what nobody may use */
+	KUNIT_EXPECT_EQ(test, test_hw.maps, 1);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(group->default_domain, SZ_1M),
+			SZ_1M);
 }
 
 static void test_type_no_map(struct kunit *test)
