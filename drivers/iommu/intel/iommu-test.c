@@ -13,6 +13,7 @@
 #define dev_fmt(fmt)		pr_fmt(fmt)
 
 #include <linux/acpi.h>
+#include <linux/cacheflush.h>
 #include <linux/cpufeature.h>
 #include <linux/crash_dump.h>
 #include <linux/dma-direct.h>
@@ -27,7 +28,6 @@
 #include <linux/pci-ats.h>
 #include <linux/syscore_ops.h>
 #include <linux/tboot.h>
-#include <asm/cacheflush.h>
 #include <asm/irq_remapping.h>
 
 /* A header of the driver flushes, too */
