@@ -218,8 +218,9 @@ static void msm_others(struct kunit *test)
 static void msm_two_masters(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	const int mid = MSM_TEST_MID + 1;
 	struct msm_iommu_ctx_dev second = { .of_node = &msm_dev_nodes[0], .num_mids = 1,
-					    .mids = { MSM_TEST_MID + 1 } };
+					    .mids = { mid } };
 	void __iomem *base = msm_iommus[0].base;
 
 	list_add_tail(&second.list, &msm_iommus[0].ctx_list);
@@ -232,7 +233,7 @@ static void msm_two_masters(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 7);
 	KUNIT_EXPECT_EQ(test, second.num, 2);
-	KUNIT_EXPECT_EQ(test, GET_CBNDX(base, MSM_TEST_MID + 1), 2);
+	KUNIT_EXPECT_EQ(test, GET_CBNDX(base, mid), 2);
 	KUNIT_EXPECT_EQ(test, GET_TTBR0(base, 2), GET_TTBR0(base, 1));
 	msm_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, GET_M(base, 2), 0);
