@@ -9,6 +9,8 @@ help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
 
 #? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
+#? make client      QEMU in both as the user of VFIO: a virtual machine, hot plug, devices that fail (build/client.json)
+#? make bench       what a join costs by groups, mapped memory and IOMMUs, in guest time and calls (build/bench.json)
 #? make check       all checks; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
 #? make check-all   those, the objects of four more architectures at every patch, mutants, debug kernels, soak
 #? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
@@ -27,6 +29,7 @@ help:
 #? make distclean   and what all clones share: ~/.cache/attach-contract
 #?
 #? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
+#? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
 #? BASE=6.1         which series
 #? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
@@ -34,7 +37,11 @@ help:
 #? V=1, NO_COLOR=1  show every command; no colour
 
 run:
-	$(lab)/run
+	$(lab)/run $(MACHINE)
+client:
+	$(lab)/client
+bench:
+	$(lab)/bench $(MACHINE)
 check:
 	$(lab)/check $(ONLY)
 check-all:
@@ -64,4 +71,4 @@ clean:
 distclean:
 	@lab/clean all
 
-.PHONY: help run check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean
+.PHONY: help run client bench check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean

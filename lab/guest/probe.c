@@ -14,6 +14,11 @@
  * target, error
  *	attaching a device to the domain with the id in target fails with the
  *	(positive) errno in error, and the driver is not called; target 0: none
+ * device
+ *	the same for every domain that iommu_attach_group() is asked for, if it
+ *	is the device with this PCI address; what is not an address: none
+ * exhausted
+ *	if not 0, iommu_domain_alloc() returns NULL, as it does without memory
  * injected
  *	how often that happened
  * missed
@@ -30,15 +35,18 @@
 #include <linux/spinlock.h>
 
 /* Default, blocking and caller's domains that are alive at one time */
-#define MAX_DOMAINS	64
+#define MAX_DOMAINS	256
 
 static struct {
 	const void *domain;
 	unsigned int id;
 } seen[MAX_DOMAINS];
 
-static unsigned int ids, last, target, error;
+static unsigned int ids, last, target, error, exhausted;
 static unsigned long injected;
+static char device[32];
+/* Never a blocking domain: those the core attaches by itself */
+static const void *asked;
 static DEFINE_SPINLOCK(lock);
 
 /* The entry of @domain, or a free one if @domain is NULL */
@@ -52,12 +60,22 @@ static int find(const void *domain)
 	return -1;
 }
 
-static const void *domain_arg(struct pt_regs *regs)
+static void *argument(struct pt_regs *regs, unsigned int n)
 {
-	return (const void *)regs_get_kernel_argument(regs, 0);
+#ifdef CONFIG_S390
+	/* What regs_get_kernel_argument() calls is not exported there */
+	return (void *)regs->gprs[2 + n];
+#else
+	return (void *)regs_get_kernel_argument(regs, n);
+#endif
 }
 
-/* Leave a function at its first instruction. The only code here per arch. */
+static const void *domain_arg(struct pt_regs *regs)
+{
+	return argument(regs, 0);
+}
+
+/* Leave a function at its first instruction. */
 static void return_now(struct pt_regs *regs, long ret)
 {
 	regs_set_return_value(regs, ret);
@@ -65,6 +83,10 @@ static void return_now(struct pt_regs *regs, long ret)
 	/* The return address is on top of the stack */
 	instruction_pointer_set(regs, *(unsigned long *)regs->sp);
 	regs->sp += sizeof(unsigned long);
+#elif defined(CONFIG_ARM64)
+	instruction_pointer_set(regs, regs->regs[30]);
+#elif defined(CONFIG_S390)
+	instruction_pointer_set(regs, regs->gprs[14]);
 #else
 #error "say here where this architecture keeps the return address"
 #endif
@@ -86,6 +108,16 @@ static int count(struct kprobe *kp, struct pt_regs *regs)
 	return 0;
 }
 
+static int count_alloc(struct kprobe *kp, struct pt_regs *regs)
+{
+	bool inject = READ_ONCE(exhausted);
+
+	count(kp, regs);
+	if (inject)
+		return_now(regs, 0);
+	return inject;
+}
+
 /* A new domain at the same address is a new domain: forget the old one */
 static int count_free(struct kprobe *kp, struct pt_regs *regs)
 {
@@ -96,19 +128,30 @@ static int count_free(struct kprobe *kp, struct pt_regs *regs)
 	i = find(domain_arg(regs));
 	if (i >= 0)
 		seen[i].domain = NULL;
+	if (asked == domain_arg(regs))
+		asked = NULL;
 	spin_unlock_irqrestore(&lock, flags);
+	return count(kp, regs);
+}
+
+static int count_attach_group(struct kprobe *kp, struct pt_regs *regs)
+{
+	asked = domain_arg(regs);
 	return count(kp, regs);
 }
 
 static int count_attach(struct kprobe *kp, struct pt_regs *regs)
 {
+	struct device *dev = argument(regs, 1);
 	unsigned long flags;
 	bool inject;
 	int i;
 
 	spin_lock_irqsave(&lock, flags);
 	i = find(domain_arg(regs));
-	inject = i >= 0 && target && seen[i].id == target;
+	inject = (i >= 0 && target && seen[i].id == target) ||
+		 (asked == domain_arg(regs) &&
+		  sysfs_streq(dev_name(dev), device));
 	if (inject)
 		injected++;
 	spin_unlock_irqrestore(&lock, flags);
@@ -158,7 +201,8 @@ static int attach_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 }
 
 static struct counter alloc = {
-	.kp = { .symbol_name = "iommu_domain_alloc", .pre_handler = count },
+	.kp = { .symbol_name = "iommu_domain_alloc",
+		.pre_handler = count_alloc, .post_handler = not_optimised },
 };
 
 static struct counter free = {
@@ -166,7 +210,8 @@ static struct counter free = {
 };
 
 static struct counter attach_group = {
-	.kp = { .symbol_name = "iommu_attach_group", .pre_handler = count },
+	.kp = { .symbol_name = "iommu_attach_group",
+		.pre_handler = count_attach_group },
 };
 
 static struct counter detach_group = {
@@ -193,8 +238,14 @@ static int foreign_attach_dev(struct iommu_domain *domain, struct device *dev)
 	return 0;
 }
 
+/* What the core calls instead of attaching a default domain where there is none */
+static void foreign_detach_dev(struct iommu_domain *domain, struct device *dev)
+{
+}
+
 static const struct iommu_domain_ops foreign_ops = {
 	.attach_dev = foreign_attach_dev,
+	.detach_dev = foreign_detach_dev,
 };
 
 static int foreign_set(const char *val, const struct kernel_param *kp)
@@ -243,6 +294,8 @@ module_param_named(missed, attach_ret.nmissed, int, 0444);
 module_param(last, uint, 0444);
 module_param(target, uint, 0644);
 module_param(error, uint, 0644);
+module_param(exhausted, uint, 0644);
+module_param_string(device, device, sizeof(device), 0644);
 module_param(injected, ulong, 0444);
 module_param_cb(foreign, &foreign_param, NULL, 0644);
 

@@ -5,18 +5,11 @@
  * /tests, and powers off. What they print goes to a virtio port, between lines
  * "# run PROGRAM" and "# exit PROGRAM STATUS"; the last line is "# end".
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#define _GNU_SOURCE
 #include <sys/wait.h>
-#include <unistd.h>
+#include "guest.h"
+
+int results = -1;
 
 static const struct { const char *type, *where; } mounts[] = {
 	{ "proc", "/proc" }, { "sysfs", "/sys" }, { "devtmpfs", "/dev" }, { "tmpfs", "/tmp" },
@@ -36,34 +29,6 @@ static void __attribute__((noreturn)) die(const char *what)
 {
 	printf("# %s: %s\n", what, strerror(errno));
 	off();
-}
-
-/* The virtio port, which QEMU gives no name that lasts */
-static void open_port(void)
-{
-	struct dirent *d;
-	char path[300];
-	DIR *dir;
-	int fd;
-
-	for (int tries = 0; tries < 100; tries++, usleep(20000)) {
-		dir = opendir("/sys/class/virtio-ports");
-		if (!dir)
-			continue;
-		while ((d = readdir(dir)))
-			if (d->d_name[0] != '.')
-				break;
-		if (d) {
-			snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-			fd = open(path, O_WRONLY);
-			if (fd >= 0 && dup2(fd, 1) == 1 && dup2(fd, 2) == 2) {
-				closedir(dir);
-				return;
-			}
-		}
-		closedir(dir);
-	}
-	die("no virtio port");
 }
 
 /* Modules that tests use, as mtty.ko */
@@ -146,14 +111,17 @@ static void find_leaks(void)
 
 int main(void)
 {
-	char line[4096] = "", *list, *end;
+	char line[4096] = "", *list, *next;
 	FILE *f;
+	int fd;
 
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].where, 0755);
 		mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL);
 	}
-	open_port();
+	fd = open_port(1);
+	if (dup2(fd, 1) != 1 || dup2(fd, 2) != 2)
+		die("dup2");
 	load_modules();
 	f = fopen("/proc/cmdline", "r");
 	if (!f || !fgets(line, sizeof(line), f))
@@ -164,10 +132,10 @@ int main(void)
 		die("no lab.tests= on the kernel command line");
 	list += strlen("lab.tests=");
 	list[strcspn(list, " \n")] = '\0';
-	for (; list && *list; list = end) {
-		end = strchr(list, ',');
-		if (end)
-			*end++ = '\0';
+	for (; list && *list; list = next) {
+		next = strchr(list, ',');
+		if (next)
+			*next++ = '\0';
 		test(list);
 	}
 	find_leaks();

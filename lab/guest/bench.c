@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of the guest that measures what joining a container costs, by the number
+ * of groups, of mapped memory, and, on simulated IOMMUs (lab.sim=1), of IOMMUs
+ * that do not share domains. Time is measured before the probe module is loaded,
+ * calls after it: so the same is done twice.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include "vfio.h"
+
+#define MIB		(1UL << 20)
+#define MAX_MIB		1024
+/* Behind the window of SMMUv3's MSIs and what x86 and arm64 reserve below 4 GiB */
+#define IOVA		(8UL << 30)
+/* zPCI's aperture ends where 4 GiB and the size of memory do */
+#define IOVA_ZPCI	(4UL << 30)
+#define MAX_JOINING	16
+#define SIM		"/sys/kernel/config/iommu-sim"
+#define SIM_GROUPS	32
+
+static const unsigned int sizes[] = { 0, 64, MAX_MIB };
+static char *memory;
+static bool counting;
+
+static void map_memory(unsigned long mib)
+{
+	uint64_t at = aperture() >= IOVA_ZPCI ? IOVA_ZPCI : IOVA;
+
+	if (mib && map(at, memory, mib * MIB))
+		fail("VFIO_IOMMU_MAP_DMA");
+}
+
+/* ns only without the probe's own time in it, the calls only with the probe */
+static void report_join(const char *what, int iommus, int n, unsigned long mib, const struct join *j)
+{
+	char *cost = "";
+	size_t i;
+
+	for (i = 0; counting && i < COUNTERS; i++)
+		cost = str("%s, \"%s\": %lu", cost, counters[i], j->cost[i]);
+	if (!counting)
+		cost = str(", \"ns\": %ld", j->ns);
+	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu%s}", what, iommus, n, mib, cost);
+}
+
+/*
+ * All groups join one after the other, the memory being mapped when the first one
+ * is in. The first round allocates what a group keeps, as its blocking domain.
+ */
+static void measure_joins(const char *what, int iommus, int n, unsigned long mib)
+{
+	int round, i;
+
+	for (round = 0; round < 2; round++) {
+		new_container();
+		for (i = 0; i < n; i++) {
+			must_join(&groups[i]);
+			if (!i)
+				map_memory(mib);
+			if (round)
+				report_join(what, iommus, i + 1, mib, &groups[i].join);
+		}
+		close_container();
+	}
+}
+
+/* Pages in use, as the difference of two calls: allocated less freed */
+static long pages_used(void)
+{
+	char buf[16384], *line;
+	long used = 0;
+
+	read_file("/proc/vmstat", buf, sizeof(buf));
+	line = strstr(buf, "pgfree ");
+	if (!line)
+		fail("pgfree in /proc/vmstat");
+	used -= atol(line + strlen("pgfree "));
+	for (line = strstr(buf, "pgalloc_"); line; line = strstr(line + 1, "pgalloc_"))
+		used += atol(strchr(line, ' '));
+	return used;
+}
+
+/* The second group joins while attaching to the first one's domain fails; the second time counts. */
+static void measure_error(unsigned long mib)
+{
+	struct join j;
+	long pages;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		new_container();
+		must_join(&groups[0]);
+		map_memory(mib);
+		probe_set("error", str("%d", ENOMEM));
+		probe_set("target", str("%u", groups[0].join.domain));
+		usleep(100000);		/* What is freed late is free now. */
+		pages = pages_used();
+		j = join(&groups[1]);
+		pages = pages_used() - pages;
+		probe_set("target", "0");
+		close_container();
+	}
+	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu, \"errno\": %s, "
+	       "\"ns\": %ld, \"kib\": %ld, \"domain_alloc\": %lu, \"attach_group\": %lu, \"attach_dev\": %lu}",
+	       mib, errno_name(j.err), j.ns, pages * (long)PAGE / 1024, j.cost[0], j.cost[2], j.cost[3]);
+}
+
+/* --- Simulated IOMMUs (Documentation/driver-api/iommu-sim.rst) ---------------- */
+
+static void sim_device(int iommu, int n)
+{
+	char *name = str("i%d.d%d", iommu, n), link[256];
+	struct group *g = &groups[ngroups++];
+	ssize_t len;
+
+	write_file(str("/sys/bus/platform/devices/%s/driver_override", name), "vfio-platform");
+	write_file("/sys/bus/platform/drivers/vfio-platform/bind", name);
+	len = readlink(str("/sys/bus/platform/devices/%s/iommu_group", name), link, sizeof(link) - 1);
+	if (len < 0)
+		fail(name);
+	link[len] = 0;
+	*g = (struct group){ .number = atoi(strrchr(link, '/') + 1), .ndevs = 1, .dev[0].name = name };
+	open_group(g);
+}
+
+/* n groups, which are behind the IOMMUs in turn */
+static void sim_begin(int iommus, int n)
+{
+	int i;
+
+	for (i = 0; i < iommus; i++) {
+		if (mkdir(str(SIM "/i%d", i), 0755))
+			fail(SIM);
+		write_file(str(SIM "/i%d/family", i), str("%d", i));
+	}
+	for (i = 0; i < n; i++)
+		if (mkdir(str(SIM "/i%d/d%d", i % iommus, i), 0755))
+			fail(SIM);
+	for (i = 0; i < iommus; i++)
+		write_file(str(SIM "/i%d/live", i), "1");
+	for (i = 0; i < n; i++)
+		sim_device(i % iommus, i);
+}
+
+static void sim_end(int iommus)
+{
+	int i;
+
+	for (i = 0; i < ngroups; i++) {
+		close(groups[i].fd);
+		if (rmdir(str(SIM "/i%d/d%d", i % iommus, i)))
+			fail("rmdir of a simulated device");
+	}
+	for (i = 0; i < iommus; i++)
+		if (rmdir(str(SIM "/i%d", i)))
+			fail("rmdir of a simulated IOMMU");
+	ngroups = 0;
+}
+
+/* --- */
+
+static void start_counting(void)
+{
+	count_calls();
+	counting = true;
+}
+
+static void measure_sim(void)
+{
+	static const int iommus[] = { 1, 2, 4, 8, 16 };
+
+	for (size_t k = 0; k < ARRAY_SIZE(iommus); k++) {
+		sim_begin(iommus[k], SIM_GROUPS);
+		for (size_t i = 0; i < 2; i++)
+			measure_joins("growth", iommus[k], SIM_GROUPS, sizes[i]);
+		sim_end(iommus[k]);
+	}
+}
+
+static void measure(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		measure_joins("join", 1, ngroups < MAX_JOINING ? ngroups : MAX_JOINING, sizes[i]);
+}
+
+int main(void)
+{
+	bool sim;
+
+	begin();
+	sim = *option("lab.sim=");
+	memory = mmap(NULL, MAX_MIB * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	if (sim && mount("configfs", "/sys/kernel/config", "configfs", 0, NULL))
+		fail("configfs");
+
+	if (sim) {
+		measure_sim();
+		sim_begin(1, MAX_JOINING);
+	} else {
+		find_groups();
+	}
+	errno = 0;
+	if (ngroups < 2)
+		fail("fewer than two groups");
+	measure();
+	start_counting();
+	measure();
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		measure_error(sizes[i]);
+	if (sim) {
+		sim_end(1);
+		measure_sim();
+	}
+	finish();
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of a guest in which QEMU is the user of VFIO: the host's QEMU, from the
+ * host's files, runs a virtual machine that has two edu devices and is given a
+ * third while it runs, in good and in bad times. Reports what each step cost in
+ * the IOMMU core, what QEMU said, and which devices did DMA after it.
+ *
+ * On the kernel command line: lab.do=hang|warn|noqemu goes wrong on purpose.
+ */
+#define _GNU_SOURCE
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "edu.h"
+#include "guest.h"
+
+#define HOST		"/host"
+#define QEMU		"/usr/bin/qemu-system-x86_64"
+#define TIMEOUT_MS	60000
+#define POLL_MS		10
+/* A device that comes, or goes, is noticed some rounds later */
+#define MAX_ROUNDS	40
+
+static const char *const counters[] = {
+	"domain_alloc", "domain_free", "attach_group", "attach_dev",
+	"detach_group", "injected",
+};
+
+static struct device {
+	const char *slot;		/* in the virtual machine */
+	char *name;			/* 0000:00:03.0 */
+	char *group;			/* /vfio/3, the end of its file's name */
+} devices[] = {
+	{ .slot = "4" }, { .slot = "5" }, { .slot = "6" },
+};
+
+#define THIRD	(&devices[2])
+
+int results = -1;
+static pid_t qemu;
+static FILE *monitor;			/* QMP */
+static FILE *rounds;			/* what the virtual machine says */
+static bool deleted;			/* a device, says QMP */
+static bool running;			/* the virtual machine */
+static int present;			/* devices that QEMU took */
+static unsigned long before[ARRAY_SIZE(counters)];
+
+/* --- What is there before QEMU ------------------------------------------- */
+
+static void share_host(void)
+{
+	mkdir(HOST, 0755);
+	if (mount("host", HOST, "9p", MS_RDONLY,
+		  "trans=virtio,version=9p2000.L,cache=loose,msize=262144"))
+		fail("the host's files cannot be mounted");
+	mount_at(HOST, "devtmpfs", "/dev");
+	mount_at(HOST, "proc", "/proc");
+	mount_at(HOST, "sysfs", "/sys");
+	mount_at(HOST, "tmpfs", "/tmp");
+	mkdir(HOST "/tmp/nested", 0755);
+	if (mount("/nested", HOST "/tmp/nested", NULL, MS_BIND, NULL))
+		fail("/nested cannot be mounted");
+}
+
+static void find_devices(void)
+{
+	struct device *d = devices;
+	char *sysfs, link[256] = "";
+	struct dirent **list;
+	int n, i;
+
+	n = scandir("/sys/bus/pci/devices", &list, NULL, alphasort);
+	for (i = 0; i < n && d < devices + ARRAY_SIZE(devices); i++) {
+		sysfs = str("/sys/bus/pci/devices/%s", list[i]->d_name);
+		if (list[i]->d_name[0] == '.' || !is_edu(sysfs))
+			continue;
+		d->name = list[i]->d_name;
+		write_file(str("%s/driver_override", sysfs), "vfio-pci");
+		write_file("/sys/bus/pci/drivers_probe", d->name);
+		if (readlink(str("%s/iommu_group", sysfs), link,
+			     sizeof(link) - 1) < 0)
+			fail("the device has no IOMMU group");
+		d->group = str("/vfio%s", strrchr(link, '/'));
+		d++;
+	}
+	if (d < devices + ARRAY_SIZE(devices))
+		fail("there are too few edu devices");
+}
+
+/* --- QEMU ---------------------------------------------------------------- */
+
+/* A moment of waiting for something; QEMU must be there */
+static void wait_for(const char *what, int *ms)
+{
+	int status;
+
+	errno = 0;
+	if (waitpid(qemu, &status, WNOHANG) == qemu)
+		fail(str("QEMU ended (wait status 0x%x) before %s",
+			 status, what));
+	*ms += POLL_MS;
+	if (*ms > TIMEOUT_MS)
+		fail(str("no sign within %d s that %s", TIMEOUT_MS / 1000, what));
+	usleep(POLL_MS * 1000);
+}
+
+/* The virtual machine boots the same kernel with the same command line */
+static void exec_qemu(bool exists)
+{
+	char cmdline[2048];
+	char *argv[] = {
+		exists ? QEMU : "/no-such-qemu",
+		"-M", "pc", "-accel", "tcg", "-m", "128", "-nodefaults",
+		"-display", "none", "-no-reboot", "-S",
+		"-kernel", "/tmp/nested/vmlinux",
+		"-initrd", "/tmp/nested/initramfs",
+		"-append", cmdline,
+		"-chardev", "file,id=console,path=/dev/vport0p2",
+		"-serial", "chardev:console",
+		"-chardev", "file,id=rounds,path=/tmp/rounds",
+		"-device", "virtio-serial-pci,addr=3",
+		"-device", "virtserialport,chardev=rounds",
+		"-qmp", "unix:/tmp/qmp,server=on,wait=off",
+		"-device", str("vfio-pci,host=%s,addr=%s",
+			       devices[0].name, devices[0].slot),
+		NULL
+	};
+	int messages = open_port(3);
+
+	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
+	cmdline[strcspn(cmdline, "\n")] = 0;
+	if (chroot(HOST) || chdir("/") || dup2(messages, 1) < 0 ||
+	    dup2(messages, 2) < 0)
+		fail("chroot");
+	execv(argv[0], argv);
+	dprintf(messages, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* A line that QMP says: an answer, or an event */
+static char *hear(void)
+{
+	static char *line;
+	static size_t size;
+
+	errno = 0;
+	if (getline(&line, &size, monitor) < 0)
+		fail("QEMU says nothing more through QMP");
+	if (strstr(line, "\"DEVICE_DELETED\"") && strstr(line, "\"device\""))
+		deleted = true;
+	return line;
+}
+
+/* Have QEMU do something; return its error message, as it stands in JSON */
+static const char *tell(const char *command)
+{
+	static const char desc[] = "\"desc\": \"";
+	char *line, *text;
+
+	dprintf(fileno(monitor), "%s\n", command);
+	do {
+		line = hear();
+		text = strstr(line, desc);
+		if (strstr(line, "\"error\"") && text) {
+			text += strlen(desc);
+			return strndup(text, strstr(text, "\"}") - text);
+		}
+	} while (!strstr(line, "\"return\""));
+	return "";
+}
+
+/* Its first device is on the command line; the machine does not run yet */
+static void start_qemu(bool exists)
+{
+	struct sockaddr_un addr = {
+		.sun_family = AF_UNIX, .sun_path = HOST "/tmp/qmp",
+	};
+	struct timeval tv = { .tv_sec = TIMEOUT_MS / 1000 };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), ms = 0;
+
+	qemu = fork();
+	if (!qemu)
+		exec_qemu(exists);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	while (connect(fd, (void *)&addr, sizeof(addr)))
+		wait_for("QMP is there", &ms);
+	monitor = fdopen(fd, "r");
+	/* The answer comes when the devices of the command line are there */
+	if (*tell("{'execute': 'qmp_capabilities'}"))
+		fail("qmp_capabilities");
+}
+
+/* How many files QEMU has open whose names end like this */
+static int open_files(const char *end)
+{
+	char *path = str("/proc/%d/fd", qemu), link[256];
+	struct dirent **list;
+	int n, i, count = 0;
+	ssize_t len;
+
+	n = scandir(path, &list, NULL, NULL);
+	for (i = 0; i < n; i++) {
+		len = readlink(str("%s/%s", path, list[i]->d_name), link,
+			       sizeof(link) - 1);
+		if (len < (ssize_t)strlen(end))
+			continue;
+		link[len] = 0;
+		count += !strcmp(link + len - strlen(end), end);
+	}
+	return count;
+}
+
+/* How much memory VFIO has charged to QEMU, in KiB */
+static unsigned long locked_memory(void)
+{
+	char buf[4096], *locked;
+
+	read_file(str("/proc/%d/status", qemu), buf, sizeof(buf));
+	locked = strstr(buf, "VmLck:");
+	if (!locked)
+		fail("there is no VmLck in QEMU's status");
+	return strtoul(locked + strlen("VmLck:"), NULL, 10);
+}
+
+/* --- The virtual machine ------------------------------------------------- */
+
+/* The next round that it has told of; NULL if there is none yet */
+static char *told_round(void)
+{
+	static char *line;
+	static size_t size;
+	long start = ftell(rounds);
+	ssize_t len = getline(&line, &size, rounds);
+
+	if (len <= 0 || line[len - 1] != '\n') {
+		fseek(rounds, start, SEEK_SET);
+		return NULL;
+	}
+	line[len - 1] = 0;
+	if (strncmp(line, "round ", 6)) {
+		report("%s", line);	/* it failed, and says why */
+		power_off();
+	}
+	return strchr(line, ':') + 1;
+}
+
+static char *next_round(void)
+{
+	char *line;
+	int ms = 0;
+
+	while (!(line = told_round()))
+		wait_for("the virtual machine goes on", &ms);
+	return line;
+}
+
+/*
+ * Which devices do DMA, in a round that began after this call: the one whose
+ * line comes next may have begun before. Waits until all that are present do.
+ */
+static const char *at_work(void)
+{
+	int round, count;
+	char *line, *c;
+
+	while (told_round())
+		;
+	next_round();
+	for (round = 0; round < MAX_ROUNDS; round++) {
+		line = next_round();
+		for (count = 0, c = line; *c; c++)
+			count += *c == ' ';
+		if (count == present && !strchr(line, '!'))
+			break;
+	}
+	return line + (*line == ' ');
+}
+
+/* --- Steps --------------------------------------------------------------- */
+
+static void begin(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		before[i] = probe_get(counters[i]);
+}
+
+static void done(const char *what, const char *said)
+{
+	unsigned long cost[ARRAY_SIZE(counters)];
+	char *numbers = "";
+	size_t i;
+
+	/* What the virtual machine does next costs nothing here */
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		cost[i] = probe_get(counters[i]) - before[i];
+		numbers = str("%s\"%s\": %lu, ", numbers, counters[i], cost[i]);
+	}
+	report("{\"type\": \"step\", \"step\": \"%s\", %s\"containers\": %d, "
+	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what, numbers,
+	       open_files("/vfio/vfio"), locked_memory(), said, running ? at_work() : "");
+}
+
+static void add(const char *what, const struct device *d)
+{
+	const char *said;
+
+	begin();
+	said = tell(str("{'execute': 'device_add', 'arguments': {"
+			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%s', 'addr': '%s'}}",
+			d->name, d->slot, d->slot));
+	present += !*said;
+	done(what, said);
+}
+
+/* The virtual machine lets go of it first; QEMU closes its group last */
+static void del(const char *what, const struct device *d)
+{
+	const char *said;
+	int ms = 0;
+
+	begin();
+	deleted = false;
+	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%s'}}",
+			d->slot));
+	while (!*said && !deleted)
+		hear();
+	while (!*said && open_files(d->group))
+		wait_for("the group is closed", &ms);
+	present -= !*said;
+	done(what, said);
+}
+
+/* A device that no domain will do for: the machine must not notice */
+static void add_broken(const char *what, int err)
+{
+	probe_set("error", str("%d", err));
+	probe_set("device", THIRD->name);
+	add(what, THIRD);
+	probe_set("device", "none");
+}
+
+static void steps(bool qemu_exists)
+{
+	char *domain;
+
+	begin();
+	start_qemu(qemu_exists);
+	present = 1;
+	done("start", "");
+	add("second", &devices[1]);
+	domain = str("%lu", probe_get("last"));
+
+	begin();
+	rounds = fopen(HOST "/tmp/rounds", "r");
+	if (!rounds || *tell("{'execute': 'cont'}"))
+		fail("cont");
+	running = true;
+	done("run", "");
+
+	add("plug", THIRD);
+	del("unplug", THIRD);
+	add("plug again", THIRD);
+	del("unplug again", THIRD);
+
+	/* The domain that is there does not take it */
+	probe_set("error", str("%d", ENOMEM));
+	probe_set("target", domain);
+	add("reuse ENOMEM", THIRD);
+	probe_set("target", "0");
+	del("unplug after", THIRD);
+
+	add_broken("broken ENODEV", ENODEV);
+	add_broken("broken ENOMEM", ENOMEM);
+	add("mended", THIRD);
+	del("unplug at last", THIRD);
+
+	/* Who needs no domain does not notice that there is none to be had */
+	probe_set("exhausted", "1");
+	add("no domain", THIRD);
+	probe_set("exhausted", "0");
+}
+
+static void stop_qemu(void)
+{
+	int status;
+
+	if (*tell("{'execute': 'quit'}"))
+		fail("quit");
+	if (waitpid(qemu, &status, 0) != qemu || status)
+		fail("QEMU did not end well");
+}
+
+int main(void)
+{
+	char *todo;
+
+	mount_at("", "devtmpfs", "/dev");
+	mount_at("", "proc", "/proc");
+	mount_at("", "sysfs", "/sys");
+	results = open_port(1);
+	todo = option("lab.do=");
+
+	hello();
+	if (!strcmp(todo, "hang"))
+		for (;;)
+			pause();
+	if (!strcmp(todo, "warn")) {
+		write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at main");
+		power_off();
+	}
+
+	share_host();
+	find_devices();
+	load_probe("/probe.ko");
+	steps(strcmp(todo, "noqemu"));
+	stop_qemu();
+
+	end(true);
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include "vfio.h"
+
+#define PCI	"/sys/bus/pci"
+
+struct group groups[MAX_GROUPS];
+int ngroups;
+int container = -1;
+struct group *members[MAX_GROUPS];
+int nmembers;
+
+const char *const counters[COUNTERS] = {
+	"domain_alloc", "domain_free", "attach_group", "attach_dev",
+	"detach_group",
+};
+
+static bool probed;			/* the probe module is loaded */
+
+int results = -1;
+
+void finish(void)
+{
+	end(probed);
+}
+
+/* What the machine cannot give: the host knows whether that is meant. */
+static void refused(const char *call)
+{
+	report("{\"type\": \"refused\", \"call\": \"%s\", \"errno\": %s}", call, errno_name(errno));
+	finish();
+}
+
+long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+/* The names in a directory, but for the hidden ones; an empty list if there is none */
+static int names(const char *path, char *name[], int max)
+{
+	struct dirent *d;
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	while (dir && (d = readdir(dir)))
+		if (d->d_name[0] != '.' && n < max)
+			name[n++] = str("%s", d->d_name);
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static int alphabetic(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void begin(void)
+{
+	mount_at("", "devtmpfs", "/dev");
+	mount_at("", "proc", "/proc");
+	mount_at("", "sysfs", "/sys");
+	results = open_port(1);
+	if (!strcmp(option("lab.do="), "silent"))
+		power_off();
+	hello();
+}
+
+void count_calls(void)
+{
+	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
+	probed = true;
+}
+
+/* --- Groups ------------------------------------------------------------- */
+
+static int by_device(const void *a, const void *b)
+{
+	return strcmp(((const struct group *)a)->dev[0].name,
+		      ((const struct group *)b)->dev[0].name);
+}
+
+static uint32_t class_of(const char *device)
+{
+	char buf[32];
+
+	read_file(str(PCI "/devices/%s/class", device), buf, sizeof(buf));
+	return strtoul(buf, NULL, 0);
+}
+
+static const struct kind *kind_of_device(const char *device)
+{
+	uint16_t id[2];
+	char buf[32];
+
+	for (int i = 0; i < 2; i++) {
+		read_file(str(PCI "/devices/%s/%s", device, i ? "device" : "vendor"), buf, sizeof(buf));
+		id[i] = strtoul(buf, NULL, 0);
+	}
+	return kind_of(class_of(device), (uint32_t)id[1] << 16 | id[0]);
+}
+
+/* The last part of what a link in sysfs points to, or NULL */
+static char *link_name(const char *path)
+{
+	char link[256];
+	ssize_t len = readlink(path, link, sizeof(link) - 1);
+
+	if (len < 0)
+		return NULL;
+	link[len] = 0;
+	return str("%s", strrchr(link, '/') + 1);
+}
+
+/* A device may get its group only when a driver probes it */
+static void add_device(const char *device)
+{
+	const struct kind *kind = kind_of_device(device);
+	struct group *g;
+	char *number;
+
+	if (!kind)
+		return;
+	write_file(str(PCI "/devices/%s/driver_override", device), "vfio-pci");
+	if (*option("lab.reset="))
+		write_file(str(PCI "/devices/%s/reset_method", device), option("lab.reset="));
+	write_file(PCI "/drivers_probe", device);
+	number = link_name(str(PCI "/devices/%s/iommu_group", device));
+	if (!number)
+		refused("iommu_group");
+
+	for (g = groups; g < groups + ngroups && g->number != atoi(number); g++)
+		;
+	if (g == groups + ngroups) {
+		if (ngroups++ == MAX_GROUPS)
+			fail("too many groups");
+		*g = (struct group){ .number = atoi(number), .fd = -1 };
+		g->iommu = link_name(str(PCI "/devices/%s/iommu", device)) ? : "";
+	}
+	if (g->ndevs == MAX_FUNCTIONS)
+		fail("too many devices in a group");
+	g->dev[g->ndevs++] = (struct device){ .name = str("%s", device), .kind = kind };
+}
+
+/* All devices in the order of their addresses, which readdir() does not have */
+static int pci_devices(char *name[], int max)
+{
+	int n = names(PCI "/devices", name, max);
+
+	qsort(name, n, sizeof(*name), alphabetic);
+	return n;
+}
+
+static void bind_all(void)
+{
+	char *name[64];
+	int n = pci_devices(name, ARRAY_SIZE(name));
+
+	ngroups = 0;
+	for (int i = 0; i < n; i++)
+		add_device(name[i]);
+	qsort(groups, ngroups, sizeof(*groups), by_device);
+}
+
+void open_group(struct group *g)
+{
+	char *path = str("/dev/vfio/%d", g->number);
+
+	g->fd = open(path, O_RDWR);
+	if (g->fd < 0)
+		fail(path);
+}
+
+/*
+ * Devices behind bridges share a group where the bridges' ACS is off, and it is
+ * if no IOMMU had asked for it when they were found: find them again.
+ */
+static bool renew_bridges(void)
+{
+	bool found = false;
+	char *name[64];
+	int n = pci_devices(name, ARRAY_SIZE(name));
+
+	for (int i = 0; i < n; i++) {
+		char *path = str(PCI "/devices/%s/remove", name[i]);
+
+		/* Those behind a bridge are gone with it */
+		if (access(path, F_OK) || class_of(name[i]) >> 8 != 0x0604)
+			continue;
+		write_file(path, "1");
+		found = true;
+	}
+	if (found)
+		write_file(PCI "/rescan", "1");
+	return found;
+}
+
+void find_groups(void)
+{
+	bind_all();
+	if (renew_bridges())
+		bind_all();
+	for (struct group *g = groups; g < groups + ngroups; g++)
+		open_group(g);
+}
+
+void replug(struct group *g)
+{
+	struct group old = *g;
+	int i, last = ngroups;
+
+	close(g->fd);
+	for (i = 0; i < old.ndevs; i++)
+		write_file(str(PCI "/devices/%s/remove", old.dev[i].name), "1");
+	g->number = -1;
+	write_file(PCI "/rescan", "1");
+	for (i = 0; i < old.ndevs; i++)
+		add_device(old.dev[i].name);
+	errno = 0;
+	if (ngroups != last + 1 || groups[last].ndevs != old.ndevs)
+		fail("a device came back to another group");
+	*g = groups[--ngroups];
+	g->best_ns = old.best_ns;
+	open_group(g);
+}
+
+/* --- The container ------------------------------------------------------ */
+
+void new_container(void)
+{
+	container = open("/dev/vfio/vfio", O_RDWR);
+	if (container < 0)
+		fail("/dev/vfio/vfio");
+}
+
+/*
+ * Wait for the middle between two timer ticks: so no tick falls into what is
+ * measured, or always as many, and a run repeats.
+ */
+static void settle(void)
+{
+	const long grid = 20000000, offset = 1000000;
+	long at = (now() / grid + 1) * grid + offset;
+	struct timespec t = { .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+struct join join(struct group *g)
+{
+	unsigned long before[COUNTERS] = { 0 };
+	struct join j = { 0 };
+	long start;
+	size_t i;
+
+	for (i = 0; probed && i < COUNTERS; i++)
+		before[i] = probe_get(counters[i]);
+
+	settle();
+	start = now();
+	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &container) ||
+	    (!nmembers && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)))
+		j.err = errno;
+	j.ns = now() - start;
+
+	for (i = 0; probed && i < COUNTERS; i++)
+		j.cost[i] = probe_get(counters[i]) - before[i];
+	if (probed && !j.err)
+		j.domain = probe_get("last");
+	if (!j.err)
+		members[nmembers++] = g;
+	return j;
+}
+
+void must_join(struct group *g)
+{
+	g->join = join(g);
+	if (!g->join.err)
+		return;
+	errno = g->join.err;
+	if (errno == EPERM && !nmembers)
+		refused("VFIO_SET_IOMMU");
+	fail(nmembers ? "a group cannot join" : "the first group cannot join");
+}
+
+void leave(struct group *g)
+{
+	int i;
+
+	if (ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER))
+		fail("VFIO_GROUP_UNSET_CONTAINER");
+	for (i = 0; members[i] != g; i++)
+		;
+	memmove(members + i, members + i + 1, (--nmembers - i) * sizeof(*members));
+}
+
+void close_container(void)
+{
+	while (nmembers)
+		leave(members[0]);
+	close(container);
+}
+
+int map(uint64_t iova, void *mem, size_t size)
+{
+	struct vfio_iommu_type1_dma_map m = {
+		.argsz = sizeof(m), .iova = iova, .size = size,
+		.vaddr = (uintptr_t)mem,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+	};
+
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &m);
+}
+
+int unmap(uint64_t iova, size_t size)
+{
+	struct vfio_iommu_type1_dma_unmap u = {
+		.argsz = sizeof(u), .iova = iova, .size = size,
+	};
+
+	if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &u))
+		return -1;
+	errno = 0;
+	return u.size == size ? 0 : -1;
+}
+
+unsigned long locked_memory(void)
+{
+	char buf[4096], *lck, *pin;
+
+	read_file("/proc/self/status", buf, sizeof(buf));
+	lck = strstr(buf, "VmLck:");
+	pin = strstr(buf, "VmPin:");
+	if (!lck || !pin)
+		fail("VmLck and VmPin in /proc/self/status");
+	return strtoul(lck + 6, NULL, 10) + strtoul(pin + 6, NULL, 10);
+}
+
+uint64_t aperture(void)
+{
+	struct {
+		struct vfio_iommu_type1_info info;
+		char caps[4096];
+	} all = { .info.argsz = sizeof(all) };
+	struct vfio_iommu_type1_info_cap_iova_range *ranges;
+	uint32_t at;
+
+	if (ioctl(container, VFIO_IOMMU_GET_INFO, &all))
+		fail("VFIO_IOMMU_GET_INFO");
+	for (at = all.info.cap_offset; at; at = ranges->header.next) {
+		ranges = (void *)((char *)&all + at);
+		if (ranges->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
+			return ranges->iova_ranges[0].start;
+	}
+	fail("no IOVA range in VFIO_IOMMU_GET_INFO");
+	return 0;
+}
