@@ -32,7 +32,8 @@ static void map_memory(unsigned long mib)
 }
 
 /* ns only without the probe's own time in it, the calls only with the probe */
-static void report_join(const char *what, int iommus, int n, unsigned long mib, const struct join *j)
+static void report_join(const char *what, int iommus, int n, unsigned long mib,
+			const struct join *j)
 {
 	char *cost = "";
 	size_t i;
@@ -41,7 +42,8 @@ static void report_join(const char *what, int iommus, int n, unsigned long mib, 
 		cost = str("%s, \"%s\": %lu", cost, counters[i], j->cost[i]);
 	if (!counting)
 		cost = str(", \"ns\": %ld", j->ns);
-	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu%s}", what, iommus, n, mib, cost);
+	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu%s}",
+	       what, iommus, n, mib, cost);
 }
 
 /*
@@ -81,12 +83,17 @@ static long pages_used(void)
 	return used;
 }
 
-/* The second group joins while attaching to the first one's domain fails; the second time counts. */
+/*
+ * The second group joins while attaching to the first one's domain fails; the
+ * second time counts.
+ */
 static void measure_error(unsigned long mib)
 {
 	struct join j;
+	char *cost = "";
 	long pages;
 	int round;
+	size_t i;
 
 	for (round = 0; round < 2; round++) {
 		new_container();
@@ -101,9 +108,11 @@ static void measure_error(unsigned long mib)
 		probe_set("target", "0");
 		close_container();
 	}
-	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu, \"errno\": %s, "
-	       "\"ns\": %ld, \"kib\": %ld, \"domain_alloc\": %lu, \"attach_group\": %lu, \"attach_dev\": %lu}",
-	       mib, errno_name(j.err), j.ns, pages * (long)PAGE / 1024, j.cost[0], j.cost[2], j.cost[3]);
+	for (i = 0; i < COUNTERS; i++)
+		cost = str("%s, \"%s\": %lu", cost, counters[i], j.cost[i]);
+	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu%s, "
+	       "\"errno\": %s, \"ns\": %ld, \"kib\": %ld}",
+	       mib, cost, errno_name(j.err), j.ns, pages * (long)PAGE / 1024);
 }
 
 /* --- Simulated IOMMUs (Documentation/driver-api/iommu-sim.rst) ---------------- */
@@ -116,11 +125,14 @@ static void sim_device(int iommu, int n)
 
 	write_file(str("/sys/bus/platform/devices/%s/driver_override", name), "vfio-platform");
 	write_file("/sys/bus/platform/drivers/vfio-platform/bind", name);
-	len = readlink(str("/sys/bus/platform/devices/%s/iommu_group", name), link, sizeof(link) - 1);
+	len = readlink(str("/sys/bus/platform/devices/%s/iommu_group", name), link,
+		       sizeof(link) - 1);
 	if (len < 0)
 		fail(name);
 	link[len] = 0;
-	*g = (struct group){ .number = atoi(strrchr(link, '/') + 1), .ndevs = 1, .dev[0].name = name };
+	*g = (struct group){
+		.number = atoi(strrchr(link, '/') + 1), .ndevs = 1, .dev[0].name = name,
+	};
 	open_group(g);
 }
 
@@ -190,7 +202,8 @@ int main(void)
 
 	begin();
 	sim = *option("lab.sim=");
-	memory = mmap(NULL, MAX_MIB * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	memory = mmap(NULL, MAX_MIB * MIB, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	if (sim && mount("configfs", "/sys/kernel/config", "configfs", 0, NULL))

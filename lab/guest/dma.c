@@ -218,7 +218,9 @@ static void virtio_request(uint64_t iova)
 	uint64_t at = base + LOW_IOVA + SQ * PAGE;
 	struct virtq_desc *desc = (void *)page[SQ];
 
-	desc[0] = (struct virtq_desc){ htole64(at + VIRTQ_HEADER), htole32(16), htole16(1), htole16(1) };
+	desc[0] = (struct virtq_desc){
+		htole64(at + VIRTQ_HEADER), htole32(16), htole16(1), htole16(1),
+	};
 	desc[1] = (struct virtq_desc){ htole64(iova), htole32(20), htole16(3), htole16(2) };
 	desc[2] = (struct virtq_desc){ htole64(at + VIRTQ_STATUS), htole32(1), htole16(2), 0 };
 	*(__le32 *)(page[SQ] + VIRTQ_HEADER) = htole32(VIRTIO_BLK_GET_ID);
@@ -245,7 +247,8 @@ static bool virtio_write(struct device *d, uint64_t iova)
 	set(d, common + VIRTIO_PCI_COMMON_STATUS, VIRTIO_STATUS_READY, 1);
 	virtio_queue(d, common);
 	notify += multiplier * get(d, common + VIRTIO_PCI_COMMON_Q_NOFF, 2);
-	set(d, common + VIRTIO_PCI_COMMON_STATUS, VIRTIO_STATUS_READY | VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	set(d, common + VIRTIO_PCI_COMMON_STATUS,
+	    VIRTIO_STATUS_READY | VIRTIO_CONFIG_S_DRIVER_OK, 1);
 
 	virtio_request(iova);
 	set(d, notify, 0, 2);

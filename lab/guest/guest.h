@@ -90,7 +90,10 @@ static inline void mount_at(const char *root, const char *type, const char *dir)
 		fail(path);
 }
 
-/* A port of virtio-serial, which is there a moment after its bus is. Which virtio device that is depends. */
+/*
+ * A port of virtio-serial, which is there a moment after its bus is. The number
+ * of its device depends on what else there is.
+ */
 static inline int open_port(int number)
 {
 	struct dirent **list;

@@ -33,18 +33,19 @@ static const char *domain_name(const struct join *j, int earlier)
 }
 
 /* extra: more members, for a join with an injected error */
-static void report_join(const char *what, const struct group *g, int earlier, const struct join *j, long ns,
-			bool dma_ok, const char *extra)
+static void report_join(const char *what, const struct group *g, int earlier,
+			const struct join *j, long ns, bool dma_ok, const char *extra)
 {
 	char *cost = "";
 	size_t i;
 
 	for (i = 0; i < COUNTERS; i++)
 		cost = str("%s\"%s\": %lu, ", cost, counters[i], j->cost[i]);
-	report("{\"type\": \"group\", \"case\": \"%s\", \"device\": \"%s\", \"group\": %d, \"devices\": %d, "
-	       "\"iommu\": \"%s\", \"domain\": %s, %s\"ns\": %ld, \"dma\": %s, \"errno\": %s%s}",
-	       what, g->dev[0].name, g->number, g->ndevs, g->iommu, domain_name(j, earlier), cost, ns,
-	       truth(dma_ok), errno_name(j->err), extra);
+	report("{\"type\": \"group\", \"case\": \"%s\", \"device\": \"%s\", \"group\": %d, "
+	       "\"devices\": %d, \"iommu\": \"%s\", \"domain\": %s, %s\"ns\": %ld, \"dma\": %s, "
+	       "\"errno\": %s%s}",
+	       what, g->dev[0].name, g->number, g->ndevs, g->iommu, domain_name(j, earlier),
+	       cost, ns, truth(dma_ok), errno_name(j->err), extra);
 }
 
 /* A device that wrote outside is of no use any more until it was unplugged. */
@@ -123,7 +124,8 @@ static void orders(void)
 
 	for (n = 0; n < ARRAY_SIZE(order); n++) {
 		memset(cost, 0, sizeof(cost));
-		devices = totals = "";
+		devices = "";
+		totals = "";
 		domains = 0;
 		dma_ok = true;
 
@@ -139,8 +141,8 @@ static void orders(void)
 		}
 		for (c = 0; c < COUNTERS; c++)
 			totals = str("%s, \"%s\": %lu", totals, counters[c], cost[c]);
-		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s%s}", devices,
-		       domains, truth(dma_ok), totals);
+		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s%s}",
+		       devices, domains, truth(dma_ok), totals);
 		close_container();
 	}
 }
@@ -195,8 +197,8 @@ static void inject(int err)
 		retry_dma = !retry.err && proven(g);
 	}
 
-	extra = str(", \"injected\": %lu, \"unharmed\": %s, \"retry\": %s, \"retry_dma\": %s", injected,
-		    truth(unharmed), domain_name(&retry, 1), truth(retry_dma));
+	extra = str(", \"injected\": %lu, \"unharmed\": %s, \"retry\": %s, \"retry_dma\": %s",
+		    injected, truth(unharmed), domain_name(&retry, 1), truth(retry_dma));
 	report_join(strerrorname_np(err), g, 1, &j, j.ns, dma_ok, extra);
 	close_container();
 }

@@ -77,7 +77,8 @@ static void test(char *spec)
 		die("fork");
 	while (waitpid(pid, &status, 0) != pid)
 		;
-	printf("# exit %s %d\n", argv[0], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	printf("# exit %s %d\n", argv[0],
+	       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	fflush(stdout);
 	/* What a test left behind as orphans */
 	while (waitpid(-1, NULL, WNOHANG) > 0)

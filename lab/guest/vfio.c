@@ -101,7 +101,8 @@ static const struct kind *kind_of_device(const char *device)
 	char buf[32];
 
 	for (int i = 0; i < 2; i++) {
-		read_file(str(PCI "/devices/%s/%s", device, i ? "device" : "vendor"), buf, sizeof(buf));
+		read_file(str(PCI "/devices/%s/%s", device, i ? "device" : "vendor"),
+			  buf, sizeof(buf));
 		id[i] = strtoul(buf, NULL, 0);
 	}
 	return kind_of(class_of(device), (uint32_t)id[1] << 16 | id[0]);
