@@ -162,11 +162,11 @@ def results():
     return 0 if _results and all(_results) else 1
 
 
-def main(func):
+def main(func, args=None):
     """Run a command's main function; turn what the user can do something about into a sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        sys.exit(func(sys.argv[1:]))
+        sys.exit(func(sys.argv[1:] if args is None else args))
     except KeyboardInterrupt:
         say("interrupted; the next call goes on from here")
         sys.exit(130)
