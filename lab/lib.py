@@ -77,7 +77,7 @@ def run(argv, check=True, **kw):
         text = res.stderr or res.stdout or ""
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
-        if "No space left on device" in text:
+        if "No space left on device" in text or "Out of diskspace" in text:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), kw.get("cwd") or TOP)
         die(f"`{' '.join(argv)}` failed with exit status {res.returncode}:\n{text.rstrip()}")
     return res
