@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 """Bases and series: a kernel tarball or tree -> a commit, a series on it -> a branch -> a tree.
 
+A series is made of topics, each of which is what one maintainer is sent:
+
+  patches/6.1/base              what it was last proven on
+  patches/6.1/series            names the topics in order
+  patches/6.1/TOPIC/cover       `Subject:`, `Needs:` the topics that it stands on, a blank line, the text
+  patches/6.1/TOPIC/series      names its patches in order
+  patches/6.1/TOPIC/SLUG.patch  a mail with hunks to files that the base has; below `---` there may be a line `Stable: why`,
+                                if a stable tree could take the patch without the rest
+  patches/6.1/TOPIC/SLUG.part   the same, and `Add-file:` lines below `---` name new files, which are at their paths here.
+                                `git am` would lose them, so the first line makes it refuse the file
+
+In a tree to work in, trailers of a commit (`Lab-topic:`, `Lab-stable:`) say what these places say here.
+
 Two git repositories. CACHE/linux.git holds imported bases, which every clone of this project can
 use. build/linux.git borrows its objects and holds what belongs to this clone:
 
   refs/tags/base-6.1        the base
   refs/heads/contract/6.1   the series on top; checked out in build/linux-6.1-patched
+  refs/heads/topic/6.1/T    a topic on top of those that it needs
   refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME
 
 Every hash depends on contents only, so a cache that was removed comes back as it was."""
@@ -32,6 +46,8 @@ TODO = os.path.join(BUILD, "todo", BASE)
 LAB = "attach-contract lab <lab@attach-contract.example>"
 # The kernel-shaped folders of this repository: all in them ships, by a patch that names it.
 SHIPPED = ("drivers", "include", "Documentation", "scripts", "tools")
+# The first line of a patch that has new files
+PART = "# Not for git am, the new files are beside it: `make export` makes a mail of it."
 
 
 def git(*args, **kw):
@@ -46,12 +62,15 @@ def tree_path(name):
 
 def proven():
     """patches/<base>/base: what the series was last proven on"""
-    if not os.path.isdir(PATCHES):
-        have = ", ".join(sorted(os.listdir(os.path.dirname(PATCHES))))
-        die(f"there is no series for BASE={BASE}; there is one for {have}")
+    have = sorted(d for d in os.listdir(f"{TOP}/patches") if os.path.exists(f"{TOP}/patches/{d}/base"))
+    if BASE not in have:
+        die(f"there is no series for BASE={BASE}; there is one for {', '.join(have)}")
     lines = [ln.split(None, 1) for ln in read(f"{PATCHES}/base").splitlines()
              if ln.strip() and not ln.startswith("#")]
-    return {k: v.strip() for k, v in lines}
+    res = {ln[0]: ln[1].strip() for ln in lines if len(ln) == 2}
+    if lost := {"package", "version", "sha256", "upstream"} - set(res):
+        die(f"patches/{BASE}/base has no line for {', '.join(sorted(lost))}")
+    return res
 
 
 def sha256(path):
@@ -77,7 +96,8 @@ def source():
                 "LINUX=<folder or tarball>")
         version = out(["dpkg-query", "-W", "-f=${Version}", base["package"]])
         digest = sha256(path)
-        if digest != base["sha256"]:
+        if digest != base["sha256"] and not os.environ.get("LAB_BASE_TOLD"):
+            os.environ["LAB_BASE_TOLD"] = "1"       # also to the commands that this one calls
             say(f"the base is {base['package']} {version}; this series was last proven on "
                 f"{base['version']}")
         return f"{base['package']} {version}", digest, ["xz", "-dc", "-T0", path]
@@ -91,12 +111,16 @@ def source():
         die(f"LINUX={linux}: there is no such folder or tarball")
     if not os.path.exists(f"{linux}/Makefile") or not os.path.exists(f"{linux}/drivers/iommu/iommu.c"):
         die(f"LINUX={linux} is not a kernel tree: it has no Makefile and drivers/iommu/iommu.c")
-    top = run(["git", "-C", linux, "rev-parse", "--show-toplevel"], check=False)
+    # It is only read, whoever owns it.
+    there = ["git", "-c", "safe.directory=*", "-C", linux]
+    top = run([*there, "rev-parse", "--show-toplevel"], check=False)
     if top.returncode == 0 and os.path.samefile(top.stdout.strip(), linux):
-        commit = out(["git", "-C", linux, "rev-parse", "HEAD"])
-        if out(["git", "-C", linux, "status", "--porcelain", "-uno"]):
+        commit = run([*there, "rev-parse", "-q", "--verify", "HEAD"], check=False).stdout.strip()
+        if not commit:
+            die(f"LINUX={linux} is a git tree without a commit; commit what is there, or give a tarball")
+        if out([*there, "status", "--porcelain", "-uno"]):
             say(f"LINUX={linux} has uncommitted changes; its commit {commit[:12]} is used without them")
-        return linux, commit, ["git", "-C", linux, "archive", "--prefix=linux/", commit]
+        return linux, commit, [*there, "archive", "--prefix=linux/", commit]
     if os.path.exists(f"{linux}/.config") or os.path.exists(f"{linux}/include/config"):
         die(f"LINUX={linux} has been built in; `make mrproper` there, or give its tarball")
     linux, seen = os.path.abspath(linux), hashlib.sha256()
@@ -105,7 +129,7 @@ def source():
         for f in sorted(files):
             st = os.lstat(os.path.join(where, f))
             seen.update(f"{where}/{f} {st.st_mode} {st.st_size} {st.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return linux, seen.hexdigest(), ["tar", "-c", "--sort=name", "--exclude-vcs", "-C", os.path.dirname(linux),
+    return linux, seen.hexdigest(), ["tar", "-c", "--sort=name", "--exclude=.git", "-C", os.path.dirname(linux),
                          os.path.basename(linux)]
 
 
@@ -172,7 +196,7 @@ def import_tar(name, cmd, ref):
         die(f"{name} is not a tarball of a kernel tree, or it is damaged: {err or e}")
     except BrokenPipeError:
         err = imp.stderr.read().decode(errors="replace") if not imp.stderr.closed else err
-        if "No space left" in err:
+        if re.search("No space left|Out of diskspace", err):
             raise OSError(errno.ENOSPC, "", STORE) from None
         die(f"git fast-import failed:\n{err.strip()}")
     finally:
@@ -206,7 +230,8 @@ def get_base():
 
 def open_repo():
     if not os.path.exists(f"{REPO}/HEAD"):
-        run(["git", "init", "-q", "--bare", "-b", BRANCH, REPO])
+        # HEAD names a branch that will never be there: git must not take this repository for a tree that has the series.
+        run(["git", "init", "-q", "--bare", "-b", "lab/none", REPO])
         git("config", "core.logAllRefUpdates", "true")
     if "worktreeConfig" not in read(f"{REPO}/config"):
         # It is bare and its trees are not; checkpatch's spdxcheck goes by the common config file.
@@ -217,6 +242,7 @@ def open_repo():
     for tree in glob.glob(f"{BUILD}/linux-*/.git"):     # the clone may have been moved
         git("worktree", "repair", os.path.dirname(tree), check=False)
     write(f"{REPO}/info/exclude", ".obj*/\n")      # where lab/build keeps the objects of a tree
+    write(f"{REPO}/info/attributes", "*.[ch] diff=cpp\n")      # a hunk's head names the function, not a label
 
 
 def rev(ref):
@@ -230,51 +256,105 @@ class Refused(Exception):
     """a patch that cannot be composed; .commit is the last that could, .rest names what is left"""
 
 
-def series_names(top=TOP):
-    return [ln for ln in map(str.strip, read(f"{top}/patches/{BASE}/series").splitlines())
-            if ln and not ln.startswith("#")]
+def names(path):
+    """The lines of a series file"""
+    if not os.path.exists(path):
+        die(f"{os.path.relpath(path, TOP)} is missing; it names what belongs to the series, a line each")
+    return [ln for ln in map(str.strip, read(path).splitlines()) if ln and not ln.startswith("#")]
 
 
-def read_patch(name, top):
-    """One patch file as a dict; git mailinfo reads the mail as git am does."""
+def read_cover(topic, top=TOP):
+    """{"subject", "needs", "text"} of a topic's cover letter"""
+    path = f"{top}/patches/{BASE}/{topic}/cover"
+    if not os.path.exists(path):
+        die(f"patches/{BASE}/{topic} has no cover: write one, `Subject: ...`, `Needs: ...` if it stands on other topics, "
+            "a blank line and the text")
+    head, _, text = read(path).partition("\n\n")
+    head = dict(ln.split(": ", 1) for ln in head.splitlines() if ": " in ln)
+    if "Subject" not in head or not text.strip():
+        die(f"patches/{BASE}/{topic}/cover has no Subject, or no text below it")
+    return {"subject": head["Subject"], "needs": head.get("Needs", "").split(), "text": text.strip() + "\n"}
+
+
+def read_topics(top=TOP):
+    """{topic: {"subject", "needs", "text", "names" of its patches}} in order, once all of it agrees with itself"""
+    folder, res = f"{top}/patches/{BASE}", {}
+    for topic in names(f"{folder}/series"):
+        if topic in res:
+            die(f"patches/{BASE}/series names {topic} twice; remove one of the lines")
+        if not os.path.isdir(f"{folder}/{topic}"):
+            die(f"patches/{BASE}/series names {topic}, but there is no folder patches/{BASE}/{topic}")
+        res[topic] = {**read_cover(topic, top), "names": names(f"{folder}/{topic}/series")}
+        if late := [n for n in res[topic]["needs"] if n not in res]:
+            die(f"patches/{BASE}/{topic}/cover needs {', '.join(late)}, which patches/{BASE}/series does not name before it")
+    if not res:
+        die(f"patches/{BASE}/series names no topic")
+    if lost := {os.path.basename(d[:-1]) for d in glob.glob(f"{folder}/*/")} - set(res):
+        die(f"patches/{BASE}/series does not name {', '.join(sorted(lost))}; add a line for it, or remove the folder")
+    return res
+
+
+def with_needs(chosen, topics):
+    """Some topics and all that they stand on, in order"""
+    if unknown := set(chosen) - set(topics):
+        die(f"there is no topic {', '.join(sorted(unknown))}; there are {', '.join(topics)}")
+    want = set(chosen)
+    for topic in reversed(topics):
+        if topic in want:
+            want.update(topics[topic]["needs"])
+    return [t for t in topics if t in want]
+
+
+def read_patch(path, name, todo=False):
+    """One patch file as a dict; git mailinfo reads the mail as git am does. name is TOPIC/FILE. One that is todo is
+    not of patches/ but of build/todo, and whole."""
+    text = read(path)
+    if name.endswith(".part"):
+        text = text.partition("\n")[2]
     with tempfile.TemporaryDirectory() as tmp:
-        with open(f"{top}/patches/{BASE}/{name}", "rb") as f:
-            info = out(["git", "mailinfo", f"{tmp}/msg", f"{tmp}/diff"], stdin=f, cwd=tmp)
+        info = out(["git", "mailinfo", f"{tmp}/msg", f"{tmp}/diff"], input=text.encode("utf-8", "surrogateescape"),
+                   text=False, cwd=tmp).decode("utf-8", "surrogateescape")
         msg, diff = read(f"{tmp}/msg"), read(f"{tmp}/diff")
     head = dict(ln.split(": ", 1) for ln in info.splitlines() if ": " in ln)
     for field in ("Author", "Email", "Date", "Subject"):
         if field not in head:
             die(f"patches/{BASE}/{name} has no {field} in its mail header")
-    above, sep, hunks = diff.partition("\ndiff --git ")
+    above, sep, hunks = ("\n" + diff).partition("\ndiff --git ")
     bad = re.search(r"^(new file mode|old mode|deleted file mode|rename from|copy from|GIT binary patch)", hunks, re.M)
-    if bad:
+    if bad and not todo:
         die(f"patches/{BASE}/{name} has a `{bad[1]}` hunk; a new file is named by an `Add-file:` line, "
             "and a series does not delete, rename or copy files or change their modes")
-    return {"name": name, "author": f"{head['Author']} <{head['Email']}>", "date": head["Date"],
-            "subject": head["Subject"],
-            "message": f"{head['Subject']}\n\n{msg.strip()}".strip() + "\n",
-            "adds": re.findall(r"^Add-file: *(\S+)", above, re.M),
+    adds = re.findall(r"^Add-file: *(\S+)", above, re.M)
+    if bool(adds) != name.endswith(".part") and not todo:
+        die(f"patches/{BASE}/{name} {'names' if adds else 'does not name'} new files: call it "
+            f"{os.path.splitext(os.path.basename(name))[0]}.{'part' if adds else 'patch'}"
+            + (f", and let its first line be `{PART}`" if adds else ""))
+    stable = re.search(r"^Stable: *(.+)", above, re.M)
+    return {"name": name, "topic": name.partition("/")[0], "author": f"{head['Author']} <{head['Email']}>",
+            "date": head["Date"], "subject": head["Subject"], "stable": stable[1].strip() if stable else "",
+            "message": f"{head['Subject']}\n\n{msg.strip()}".strip() + "\n", "adds": adds,
             "hunks": sep.lstrip("\n") + hunks,
             "touches": re.findall(r"^diff --git a/(\S+) b/", sep + hunks, re.M)}
 
 
-def read_series(top=TOP):
-    """All patches in order, once what is on disk and what is named agree."""
-    names = series_names(top)
-    if not names:
-        die(f"patches/{BASE}/series names no patch")
-    disk = {os.path.basename(p) for p in glob.glob(f"{top}/patches/{BASE}/*.patch")}
-    for n in names:
-        if n not in disk:
-            die(f"patches/{BASE}/series names {n}, which does not exist; run `make refresh` in the "
-                "tree that has it, or remove the line")
-        if names.count(n) > 1:
-            die(f"patches/{BASE}/series names {n} twice; remove one of the lines")
-    if disk - set(names):
-        die(f"patches/{BASE}/series does not name {', '.join(sorted(disk - set(names)))}; add a line "
-            "for it, or remove the file")
-    patches = [read_patch(n, top) for n in names]
-    added = set()
+def read_series(chosen=None, top=TOP):
+    """All patches in order, or those of some topics, once what is on disk and what is named agree"""
+    topics, patches, added = read_topics(top), [], set()
+    for topic in chosen or topics:
+        folder, have = f"{top}/patches/{BASE}/{topic}", topics[topic]["names"]
+        disk = {os.path.basename(p) for end in ("patch", "part") for p in glob.glob(f"{folder}/*.{end}")}
+        if not have:
+            die(f"patches/{BASE}/{topic}/series names no patch")
+        for n in have:
+            if n not in disk:
+                die(f"patches/{BASE}/{topic}/series names {n}, which does not exist; run `make refresh` in the "
+                    "tree that has it, or remove the line")
+            if have.count(n) > 1:
+                die(f"patches/{BASE}/{topic}/series names {n} twice; remove one of the lines")
+        if disk - set(have):
+            die(f"patches/{BASE}/{topic}/series does not name {', '.join(sorted(disk - set(have)))}; add a line "
+                "for it, or remove the file")
+        patches += [read_patch(f"{folder}/{n}", f"{topic}/{n}") for n in have]
     for p in patches:
         for path in p["adds"]:
             if not os.path.isfile(f"{top}/{path}"):
@@ -288,17 +368,16 @@ def read_series(top=TOP):
     return patches
 
 
-def check_shipped(patches):
+def check_shipped():
     """A new kernel file that no series adds would never ship, and nobody would notice."""
-    named = {a for p in patches for a in p["adds"]}
-    for other in glob.glob(f"{TOP}/patches/*/*.patch"):
-        named.update(re.findall(r"^Add-file: *(\S+)", read(other), re.M))
-    for folder in SHIPPED:
-        for where, _, files in os.walk(f"{TOP}/{folder}"):
-            for f in files:
-                path = os.path.relpath(os.path.join(where, f), TOP)
-                if path not in named:
-                    die(f"{path} is added by no patch; name it in one by `Add-file: {path}`, or remove it")
+    named = {a for path in glob.glob(f"{TOP}/patches/*/*/*.part") for a in re.findall(r"^Add-file: *(\S+)", read(path), re.M)}
+    seen = run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard", "--", *SHIPPED], check=False)
+    # Outside of a git tree, as in a tarball of this project, there are no files of the user's to tell apart.
+    have = seen.stdout.splitlines() if seen.returncode == 0 else [
+        os.path.relpath(os.path.join(w, f), TOP) for d in SHIPPED for w, _, files in os.walk(f"{TOP}/{d}") for f in files]
+    for path in have:
+        if path not in named and os.path.exists(f"{TOP}/{path}") and not re.search(r"~$|/\.[^/]*\.sw.$", path):
+            die(f"{path} is added by no patch; name it in one by `Add-file: {path}`, or remove it")
 
 
 def blobs(commit, paths):
@@ -329,8 +408,9 @@ def refused(p, tmp, text):
             "the rest in build/todo), `git am -3` there, `make refresh`.")
 
 
-def compose_commits(base, patches, ref, author=None, top=TOP):
-    """Put the patches on top of base and set ref to the result; return the commits.
+def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, context=()):
+    """Put the patches on top of base and set ref to the result; return the commits. With trailers a commit says which
+    topic it is of; context is what git apply is told of the lines around a change.
     Only the touched files are ever unpacked, and git fast-import makes the trees of 80000: that is
     what keeps it at a second. `git apply` is strict: it allows an offset, but no fuzz."""
     have = blobs(base, {t for p in patches for t in p["touches"]})
@@ -349,16 +429,19 @@ def compose_commits(base, patches, ref, author=None, top=TOP):
                 mode = "100755" if os.access(f"{top}/{path}", os.X_OK) else "100644"
                 have[path] = (mode, b"")
             if p["hunks"]:
-                res = run(["git", "apply", "--whitespace=nowarn", "-"], check=False, cwd=tmp, env=env,
+                res = run(["git", "apply", "--whitespace=nowarn", *context, "-"], check=False, cwd=tmp, env=env,
                           input=p["hunks"].encode("utf-8", "surrogateescape"), text=False)
                 if res.returncode:
                     failure = refused(p, tmp, res.stderr.decode(errors="replace"))
                     break
             done.append(p)
             who = (author and author(p)) or p["author"]
+            message = p["message"]
+            if trailers:
+                message += f"\nLab-topic: {p['topic']}\n" + (f"Lab-stable: {p['stable']}\n" if p["stable"] else "")
             parts = [f"commit {ref}", f"mark :{i + 1}", f"author {who} {p['date']}",
                      f"committer {LAB} {p['date']}",
-                     f"data {len(p['message'].encode('utf-8', 'surrogateescape'))}", p["message"]]
+                     f"data {len(message.encode('utf-8', 'surrogateescape'))}", message]
             if i == 0:
                 parts.append(f"from {base}")
             stream.append("\n".join(parts).encode("utf-8", "surrogateescape") + b"\n")
@@ -379,20 +462,31 @@ def compose_commits(base, patches, ref, author=None, top=TOP):
     return commits
 
 
-def compose(base, top=TOP):
-    """The commit of the series on base; raises Refused. No branch moves."""
-    patches = read_series(top)
+def compose(base, chosen=None, top=TOP):
+    """The commit of the series on base, or of some topics and what they need; raises Refused. No branch moves."""
+    patches = read_series(with_needs(chosen, read_topics(top)) if chosen else None, top)
     if top == TOP:
-        check_shipped(patches)
+        check_shipped()
     try:
-        return compose_commits(base, patches, "refs/lab/try", top=top)[-1]
+        return compose_commits(base, patches, "refs/lab/try", top=top, trailers=True)[-1]
     finally:
         git("update-ref", "-d", "refs/lab/try")
 
 
+def stable_commits(base, author=None, ref="refs/lab/try"):
+    """The commits of what is marked as fit for stable, alone on base. A line around a change may be one that another
+    patch changes, so one line of context is enough here; the check `topics` looks at where each change has gone."""
+    patches = [p for p in read_series() if p["stable"]]
+    try:
+        return patches, compose_commits(base, patches, ref, author, context=["-C1"])
+    finally:
+        if ref == "refs/lab/try":
+            git("update-ref", "-d", ref)
+
+
 def self_contained(p):
     """The text of a patch with its new files as hunks, as `git am` takes it."""
-    text = read(f"{PATCHES}/{p['name']}")
+    text = read(f"{PATCHES}/{p['name']}").removeprefix(PART + "\n")
     for path in p["adds"]:
         text += run(["git", "diff", "--no-index", "--full-index", "/dev/null", path], check=False, cwd=TOP).stdout
     return text
@@ -434,6 +528,8 @@ def put_tree(name, commit):
         if os.path.exists(tree):            # a checkout that was interrupted
             shutil.rmtree(tree)
         git("worktree", "prune")
+        if rev(ref):                        # until the checkout is done nothing in the tree is anybody's work
+            git("update-ref", "-d", ref)
         with step(f"checking out {rel}"):
             git("worktree", "add", "--no-checkout", "--detach", tree, commit)
             tree_git(name, "-c", "checkout.workers=2", "checkout", "-q", "-f", *to, commit)

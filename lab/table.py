@@ -9,11 +9,10 @@ import os
 import re
 
 import series
-from lib import BASE, LAB, PATCHES, die, read
+from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
-DRIVERS = ("amd apple-dart arm-smmu arm-smmu-v3 core exynos fsl_pamu intel ipmmu-vmsa msm mtk mtk_v1 omap qcom_iommu "
-           "rockchip s390 sprd sun50i tegra-gart tegra-smmu virtio").split()
+DRIVERS = sorted(os.listdir(FOLDER)) if os.path.isdir(FOLDER) else []
 FIELDS = "Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
 CLASSES = "mismatch memory resource busy broken foreign probe-only unreachable by-design".split()
 KINDS = "errno swallowed print state leak memory".split()
@@ -41,11 +40,8 @@ def paragraphs(text):
 
 
 def load(driver):
-    """The head of a driver's table and its rows; a head without rows if there is no table"""
-    path = f"{FOLDER}/{driver}"
-    if not os.path.exists(path):
-        return {}, []
-    rows = paragraphs(read(path))
+    """The head of a driver's table and its rows"""
+    rows = paragraphs(read(f"{FOLDER}/{driver}"))
     # Attach and Files may stand in one paragraph or in two
     head = {}
     while rows and "Where" not in rows[0]:
@@ -136,7 +132,7 @@ def line_of(row, get):
 
 
 def subjects():
-    return {series.read_patch(n, os.path.dirname(os.path.dirname(PATCHES)))["subject"] for n in series.series_names()}
+    return {p["subject"] for p in series.read_series()}
 
 
 def row_faults(row, known):

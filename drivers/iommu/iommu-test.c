@@ -670,6 +670,17 @@ static void test_attach_foreign(struct kunit *test)
 	test_expect_good(test, group);
 }
 
+/* A code of the firmware, say, that the driver passes on */
+static void test_attach_positive(struct kunit *test)
+{
+	struct iommu_group *group = test_group(test, 2);
+
+	test_fail(2, 1);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -ENODEV);
+	test_expect(test, group->default_domain);
+	test_expect_good(test, group);
+}
+
 /* In a group, but not behind an IOMMU, as the device of an mdev */
 static void test_attach_unknown(struct kunit *test)
 {
@@ -1478,6 +1489,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE(test_attach_device_shared),
 	KUNIT_CASE(test_attach_device_no_group),
 	KUNIT_CASE_PARAM(test_attach_foreign, test_size_gen_params),
+	KUNIT_CASE(test_attach_positive),
 	KUNIT_CASE(test_attach_unknown),
 	KUNIT_CASE(test_attach_no_op),
 	KUNIT_CASE(test_attach_default_ops),

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+"""compose: put the series on its base and print the commit
+
+The series becomes branch contract/<base> of build/linux.git, a topic with what it needs branch topic/<base>/TOPIC. With
+--tree the series is checked out for work in build/linux-<base>-patched, as far as the patches apply."""
+import os
+import shutil
+
+import series
+from lib import BASE, BUILD, TOP, die, lock, say, step, write
+
+
+def arguments(parser):
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--tree", action="store_true", help="check the series out for work")
+    what.add_argument("--topic", help="one topic, on top of those that it needs")
+
+
+def one_topic(base, topic):
+    try:
+        head = series.compose(base, [topic])
+    except series.Refused as e:
+        die(e)
+    series.git("update-ref", f"refs/heads/topic/{BASE}/{topic}", head)
+    print(head)
+
+
+def whole(base, for_work):
+    tree = os.path.relpath(series.tree_path("patched"), TOP)
+    work = series.work_in("patched")
+    if work and for_work:
+        say(f"{tree} has {work}, left as they are; `make refresh` writes commits to patches/{BASE}")
+        print(tree)
+        return
+    if work:
+        die(f"{tree} has {work} that patches/{BASE} does not have: `make refresh` writes commits there, "
+            f"`cd {tree} && git reset --hard refs/lab/patched && git clean -fd` throws them away")
+    try:
+        with step(f"composing patches/{BASE}"):
+            head = series.compose(base)
+    except series.Refused as e:
+        if not for_work:
+            die(e)
+        shutil.rmtree(series.TODO, ignore_errors=True)
+        for i, p in enumerate(e.rest, 1):
+            # the topic goes along, for `git am` keeps what is in the message
+            mail = series.self_contained(p).replace("\n---\n", f"\n\nLab-topic: {p['topic']}\n" + (
+                f"Lab-stable: {p['stable']}\n" if p["stable"] else "") + "---\n", 1)
+            write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", mail)
+        series.put_tree("patched", e.commit)
+        say(f"{e}\n{len(e.rest)} patches are left: git -C {tree} am -3 {series.TODO}/*.patch")
+        print(tree)
+        return
+    shutil.rmtree(series.TODO, ignore_errors=True)
+    if for_work or os.path.exists(f"{series.tree_path('patched')}/.git"):
+        series.put_tree("patched", head)
+    else:
+        series.git("update-ref", f"refs/heads/{series.BRANCH}", head)
+        series.git("update-ref", "-d", "refs/lab/patched")
+    if for_work:
+        say(f"work there with ordinary git on top of base-{BASE}, then `make refresh`")
+    print(tree if for_work else head)
+
+
+def command(args):
+    base = series.get_base()
+    with lock(BUILD):
+        if args.topic:
+            one_topic(base, args.topic)
+        else:
+            whole(base, args.tree)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0
+"""export: topics as they are sent or packaged, from the submitter
+
+build/export/<base>/TOPIC/ gets a mail series: 0000 is the cover letter, To and Cc are those of get_maintainer.pl, and
+the cover says the base and the patch ids of what the topic stands on. The topic `stable` is all that is marked as fit
+for stable, alone on the base; `distribution` is the whole as series.mbox, as quilt/ (patches with DEP-3 fields, and
+their series file) and as series.diff. Without a topic: all of these. Needs git, python3 and perl."""
+import email.utils
+import glob
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+
+import series
+from lib import BASE, BUILD, TOP, USER_ENV, die, lock, need, out, read, run, say, step, write
+
+# Patches whose author is the project are sent as the submitter's own; others keep their author.
+PROJECT = "@attach-contract.example>"
+STABLE = {"subject": "Fixes around attaching devices to IOMMU domains", "needs": [], "text": """Bugs in and around the attach of devices to IOMMU domains, from a
+series that gives the errno of attach_dev one meaning. None needs the
+rest of it. What a patch is for is in its message; in short:
+
+"""}
+
+
+def arguments(parser):
+    parser.add_argument("--topic", help="only this topic, `stable` or `distribution`")
+    parser.add_argument("--prefix", default="PATCH", help="of the subjects, as `RFC PATCH` (default: %(default)s)")
+    parser.add_argument("--version", type=int, default=1, help="of the series, the n of v<n>")
+    parser.add_argument("--submitter", default=os.environ.get("SUBMITTER"),
+                        help='"Name <mail>" for From and Signed-off-by (default: your git identity)')
+    parser.add_argument("folder", nargs="?", default=f"{BUILD}/export/{BASE}", help=f"default: build/export/{BASE}")
+
+
+def submitter(who):
+    if not who:
+        name, mail = (run(["git", "config", f"user.{f}"], check=False, cwd=TOP, env=USER_ENV).stdout.strip()
+                      for f in ("name", "email"))
+    else:
+        name, mail = email.utils.parseaddr(who)
+    if not name or not re.fullmatch(r"[^<>@\s]+@[^<>@\s]+", mail) or not (name + mail).isprintable():
+        die("no submitter for From and Signed-off-by: give SUBMITTER=\"Name <mail>\", or set git's user.name and user.email")
+    return name, mail
+
+
+def sums(folder):
+    """{file: sha256} of all files below a folder"""
+    return {os.path.relpath(os.path.join(w, f), folder): hashlib.sha256(open(os.path.join(w, f), "rb").read()).hexdigest()
+            for w, _, files in os.walk(folder) for f in files if f != ".exported"}
+
+
+def check_target(target):
+    """Only an export that nobody has touched since is replaced."""
+    if not os.path.exists(target):
+        return
+    if not os.path.exists(f"{target}/.exported"):
+        die(f"{target} exists and is not an export; name another folder")
+    then, now = dict(ln.split("  ", 1)[::-1] for ln in read(f"{target}/.exported").splitlines()), sums(target)
+    if edited := sorted(f for f in then.keys() | now.keys() if then.get(f) != now.get(f)):
+        die(f"{target} was changed after it was exported ({', '.join(edited[:5])}); move it away, or remove it")
+
+
+class Maintainers:
+    """get_maintainer.pl of the base, in a folder that has just what it reads"""
+
+    def __init__(self, base, folder):
+        self.base, self.folder, self.known = base, folder, {}
+        for path, (_, data) in series.blobs(base, ["MAINTAINERS", "scripts/get_maintainer.pl", ".get_maintainer.ignore"]).items():
+            write(f"{folder}/{path}", data)
+        for d in ("Documentation", "arch", "include", "drivers", "fs", "init", "ipc", "kernel", "lib"):
+            os.makedirs(f"{folder}/{d}", exist_ok=True)
+        for f in ("COPYING", "CREDITS", "Kbuild", "Makefile", "README"):     # how it knows a kernel tree
+            write(f"{folder}/{f}", "")
+
+    def of(self, files):
+        """({To: who maintains}, {Cc: lists and reviewers}) of files, which are asked for by name"""
+        to, cc = {}, {}
+        for path in files:
+            if path not in self.known:
+                if not os.path.exists(f"{self.folder}/{path}"):
+                    write(f"{self.folder}/{path}", "")
+                self.known[path] = out(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback", "--roles",
+                                        "--no-rolestats", "-f", path], cwd=self.folder).splitlines()
+            for line in self.known[path]:
+                m = re.match(r"(.*?) \(((?:[^()]|\([^()]*\))*)\)$", line)
+                (to if re.match("(maintainer|supporter)", m[2]) else cc).setdefault(m[1])
+        return to, {who: None for who in cc if who not in to}
+
+
+def address(who, mail, to, cc):
+    """A mail with its To and Cc; not who sends it"""
+    head, sep, body = mail.partition("\n\n")
+    for field, people in (("To", to), ("Cc", cc)):
+        if people := [p for p in people if who[1] not in p]:
+            head += f"\n{field}: " + ",\n\t".join(people)
+    return head + sep + body
+
+
+def mails(folder, who, base, patches, head, cover, ids, people, args):
+    """Write the mail series of base..head, its patches in order, below folder."""
+    name, mail = who
+    env = dict(os.environ, GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=mail)
+    start = series.git("rev-parse", f"{head}~{len(patches)}")
+    series.git("format-patch", "-q", "-n", "--cover-letter", "--signoff", f"--from={name} <{mail}>", "--no-signature",
+               "--no-renames", f"--subject-prefix={args.prefix}", *([f"-v{args.version}"] if args.version > 1 else []),
+               "-o", folder, f"{start}..{head}", env=env)
+    files, all_to, all_cc = sorted(os.listdir(folder)), {}, {}
+    for p, f in zip(patches, files[1:], strict=True):
+        to, cc = people.of(p["touches"] + p["adds"])
+        all_to.update(to)
+        all_cc.update(cc)
+        write(f"{folder}/{f}", address(who, read(f"{folder}/{f}"), to, cc))
+    text = read(f"{folder}/{files[0]}")
+    proven = series.proven()
+    tail = f"\nBase: {proven['upstream']} (here {proven['package']} {proven['version']})\n" + "".join(
+        f"prerequisite-patch-id: {i}\n" for i in ids)
+    text = text.replace("*** SUBJECT HERE ***", cover["subject"]).replace("*** BLURB HERE ***", cover["text"].rstrip())
+    write(f"{folder}/{files[0]}", address(who, text.rstrip() + "\n" + tail, all_to,
+                                          {c: None for c in all_cc if c not in all_to}))
+    return files
+
+
+def patch_ids(base, head):
+    """The ids of the patches base..head, as git format-patch --base has them"""
+    log = series.git("log", "-p", "--reverse", "--no-renames", f"{base}..{head}")
+    return [ln.split()[0] for ln in out(["git", "patch-id", "--stable"], input=log + "\n").splitlines()] if base != head else []
+
+
+def topic_mails(folder, who, base, topic, people, args):
+    """The mails of one topic in a folder; return how many patches"""
+    author = lambda p: f"{who[0]} <{who[1]}>" if p["author"].endswith(PROJECT) else None
+    ref = "refs/heads/lab-export"
+    try:
+        if topic == "stable":
+            patches, commits = series.stable_commits(base, author, ref)
+            cover, before = dict(STABLE, text=STABLE["text"] + "".join(
+                f"- {p['subject']}:\n  {p['stable']}\n" for p in patches)), base
+        else:
+            topics = series.read_topics()
+            chosen = series.with_needs([topic], topics)
+            every = series.read_series(chosen)
+            patches, cover = [p for p in every if p["topic"] == topic], topics[topic]
+            commits = series.compose_commits(base, every, ref, author)
+            before = commits[-len(patches) - 1] if len(every) > len(patches) else base
+        mails(folder, who, base, patches, commits[-1], cover, patch_ids(base, before), people, args)
+    except series.Refused as e:
+        die(e)
+    finally:
+        series.git("update-ref", "-d", ref)
+    return len(patches)
+
+
+def distribution(folder, who, base):
+    """series.mbox, quilt/ and series.diff of the whole series"""
+    patches, ref = series.read_series(), "refs/heads/lab-export"
+    try:
+        head = series.compose_commits(base, patches, ref, lambda p: f"{who[0]} <{who[1]}>"
+                                      if p["author"].endswith(PROJECT) else None)[-1]
+        series.git("format-patch", "-q", "-N", "--signoff", f"--from={who[0]} <{who[1]}>", "--no-signature", "--no-renames",
+                   "-o", f"{folder}/all", f"{base}..{head}", env=dict(os.environ, GIT_COMMITTER_NAME=who[0], GIT_COMMITTER_EMAIL=who[1]))
+    except series.Refused as e:
+        die(e)
+    finally:
+        series.git("update-ref", "-d", ref)
+    texts = [read(f) for f in sorted(glob.glob(f"{folder}/all/*"))]
+    shutil.rmtree(f"{folder}/all")
+    write(f"{folder}/series.mbox", "".join(t + "\n" for t in texts))
+    write(f"{folder}/series.diff", out(["git", f"--git-dir={series.REPO}", "diff", "--no-renames", base, head]) + "\n")
+    order = []
+    for p, text in zip(patches, texts, strict=True):
+        order.append(f"{os.path.splitext(p['name'])[0]}.patch")
+        # DEP-3: what the mail header does not say
+        write(f"{folder}/quilt/{order[-1]}", text.replace("\n\n", "\nForwarded: no\n\n", 1))
+    write(f"{folder}/quilt/series", "".join(f"{n}\n" for n in order))
+    return len(patches)
+
+
+def command(args):
+    need("git", "perl")
+    who, base = submitter(args.submitter), series.get_base()
+    topics = [args.topic] if args.topic else [*series.read_topics(), "stable", "distribution"]
+    targets = {t: os.path.join(os.path.abspath(args.folder), t) for t in topics}
+    for target in targets.values():
+        check_target(target)
+    with lock(BUILD), tempfile.TemporaryDirectory(prefix="export-", dir=BUILD) as tmp:
+        series.check_shipped()
+        people, count = Maintainers(base, f"{tmp}/tree"), 0
+        with step(f"exporting {args.topic or 'all topics'}"):
+            for topic in targets:
+                made = f"{tmp}/{topic}"
+                count = distribution(made, who, base) if topic == "distribution" else topic_mails(made, who, base, topic, people, args)
+                write(f"{made}/.exported", "".join(f"{digest}  {f}\n" for f, digest in sorted(sums(made).items())))
+        for topic, target in targets.items():
+            shutil.rmtree(target, ignore_errors=True)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.move(f"{tmp}/{topic}", target)
+    say(f"{count} patches, from and signed off by {who[0]} <{who[1]}>")
+    print(args.topic and targets[args.topic] or os.path.abspath(args.folder))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+"""topics: the topics of the series: patches, lines, what each needs, and whom it goes to
+
+Lines are those added and removed, without new files, whose lines stand in a column of their own."""
+import re
+import tempfile
+
+import export
+import series
+from lib import BASE, BUILD, TOP, read
+
+SUBSYSTEM = ("Joerg Roedel", "Will Deacon")
+HEAD = ("topic", "patches", "lines", "new files", "needs", "stable", "to")
+
+
+def arguments(parser):
+    parser.add_argument("--markdown", action="store_true", help="as the README has it")
+
+
+def short(who):
+    """A person's name, or the name of a list"""
+    name = re.match(r'"?([^"<]+?)"? <', who)
+    return name[1] if name else who.partition("@")[0]
+
+
+def rows():
+    """A row of texts for each topic"""
+    base, patches = series.get_base(), series.read_series()
+    with tempfile.TemporaryDirectory(prefix="topics-", dir=BUILD) as tmp:
+        people = export.Maintainers(base, tmp)
+        for topic, t in series.read_topics().items():
+            mine = [p for p in patches if p["topic"] == topic]
+            changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", "\n".join(p["hunks"] for p in mine), re.M)) for c in "+-"]
+            new = sum(read(f"{TOP}/{a}").count("\n") for p in mine for a in p["adds"])
+            to, cc = people.of([f for p in mine for f in p["touches"] + p["adds"]])
+            # Those of the whole subsystem last: the others are who knows this driver
+            who = sorted(map(short, to), key=lambda w: (w in SUBSYSTEM, w)) or sorted(short(w) for w in cc if "linux-kernel@" not in w)
+            yield (topic, str(len(mine)), f"+{changed[0]} -{changed[1]}", f"+{new}" if new else "", " ".join(t["needs"]),
+                   str(sum(bool(p["stable"]) for p in mine) or ""), ", ".join(who[:3]) + (f" and {len(who) - 3} more" if len(who) > 3 else ""))
+
+
+def table(markdown):
+    """The lines of the table"""
+    have = [HEAD, *rows()]
+    if markdown:
+        have[1:1] = [("---",) * len(HEAD)]
+        return [f"| {' | '.join((f'`{c}`' if i == 0 and n > 1 else c) for i, c in enumerate(row))} |" for n, row in enumerate(have)]
+    width = [max(len(r[i]) for r in have) for i in range(len(HEAD))]
+    return ["  ".join(c.rjust(w) if i in (1, 3, 5) else c.ljust(w) for i, (c, w) in enumerate(zip(r, width))).rstrip() for r in have]
+
+
+def command(args):
+    print("\n".join(table(args.markdown)))
+    if not args.markdown:
+        print(f"stable: patches that a stable tree could take alone (make export TOPIC=stable); covers: patches/{BASE}/TOPIC/cover")
