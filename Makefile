@@ -11,8 +11,9 @@ help:
 #? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
 #? make client      QEMU in both as the user of VFIO: a virtual machine, hot plug, devices that fail (build/client.json)
 #? make bench       what a join costs by groups, mapped memory and IOMMUs, in guest time and calls (build/bench.json)
-#? make check       all checks; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
-#? make check-all   those, the objects of four more architectures at every patch, mutants, debug kernels, soak
+#? make lint        the checks that need no kernel
+#? make check       all checks but those that are slow and seldom red; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
+#? make check-all   these, too: all architectures, mutants, debug kernels, soak, bench
 #? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
 #? make kunit       KUnit of the series under QEMU on five architectures (build/kunit.json)
 #? make mutate      one-line mutants of the series: which does no test notice? (build/mutate.json)
@@ -43,21 +44,23 @@ client:
 bench:
 	$(lab)/bench $(MACHINE)
 check:
-	$(lab)/check $(ONLY)
+	$(lab)/lab check $(ONLY)
+lint:
+	$(lab)/lab check --lint
 check-all:
-	@lab/setup check-all && exec lab/check --all $(ONLY)
+	@lab/setup check-all && exec lab/lab check --all $(ONLY)
 compose:
 	$(lab)/compose
 matrix:
 	$(lab)/matrix
 kunit:
-	$(lab)/kunit
+	$(lab)/lab kunit
 mutate:
-	$(lab)/mutate
+	$(lab)/lab mutate
 coverage:
-	@lab/setup coverage && exec lab/coverage
+	@lab/setup coverage && exec lab/lab coverage
 soak:
-	$(lab)/check soak
+	$(lab)/lab check soak
 tree:
 	$(lab)/compose tree
 refresh:
@@ -71,4 +74,4 @@ clean:
 distclean:
 	@lab/clean all
 
-.PHONY: help run client bench check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean
+.PHONY: help run client bench lint check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean

@@ -60,7 +60,7 @@ def step(what):
 
 def run(argv, check=True, **kw):
     """Run a program and return its result, stdout and stderr captured as text unless told
-    otherwise. A program that is missing, or that fails while check is set, ends the command."""
+    otherwise; stderr=None is the user's. A program that is missing, or that fails while check is set, ends the command."""
     kw.setdefault("stdin", None if "input" in kw else subprocess.DEVNULL)
     kw.setdefault("stdout", subprocess.PIPE)
     kw.setdefault("stderr", subprocess.PIPE)
@@ -74,6 +74,8 @@ def run(argv, check=True, **kw):
     except FileNotFoundError:
         die(f"{argv[0]} is not installed; run `make setup`")
     if check and res.returncode:
+        if kw["stderr"] is None:        # it has told the user why
+            sys.exit(1)
         text = res.stderr or res.stdout or ""
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
@@ -106,10 +108,16 @@ def free_space(folder, mib, what):
             "or set XDG_CACHE_HOME (cache) or clone to another disk (build)")
 
 
+_locked = set()
+
+
 @contextlib.contextmanager
 def lock(folder):
-    """One command at a time in a folder. The kernel drops the lock when its owner dies, and the
-    folder itself is what is locked, so no file stays behind."""
+    """One command at a time in a folder; within it, the lock may be taken again. The kernel drops it when its owner
+    dies, and the folder itself is what is locked, so no file stays behind."""
+    if folder in _locked:
+        yield
+        return
     os.makedirs(folder, exist_ok=True)
     fd = os.open(folder, os.O_RDONLY)
     try:
@@ -118,8 +126,10 @@ def lock(folder):
         except BlockingIOError:
             say(f"waiting for another command that works in {folder}")
             fcntl.flock(fd, fcntl.LOCK_EX)
+        _locked.add(folder)
         yield
     finally:
+        _locked.discard(folder)
         os.close(fd)
 
 
@@ -152,7 +162,7 @@ def result(good, name, *notes, reproduce=None):
     for note in filter(None, notes):
         print("\n".join(f"# {ln}" for ln in str(note).strip("\n").splitlines()))
     if not good:
-        print(f"# reproduce: {reproduce or os.path.relpath(sys.argv[0], TOP)}")
+        print(f"# reproduce: {reproduce or ' '.join([os.path.relpath(sys.argv[0], TOP), *sys.argv[1:]])}")
     sys.stdout.flush()
 
 

@@ -22,7 +22,6 @@
 #define EDU_BUF		0x40000
 #define EDU_MAX		4095
 #define EDU_BAR		0x2000	/* as much of BAR 0 as has registers */
-#define EDU_TIMEOUT_MS	5000
 
 /* Whether the device of this folder in sysfs is one; it may be about to go */
 static inline bool is_edu(const char *sysfs)
@@ -42,24 +41,17 @@ static inline bool is_edu(const char *sysfs)
 }
 
 /* The device is told when all that it may read is in memory */
-static inline bool edu_copy(volatile uint32_t *bar, uint64_t src, uint64_t dst,
+static inline void edu_copy(volatile uint32_t *bar, uint64_t src, uint64_t dst,
 			    int dir)
 {
-	int ms;
-
 	bar[EDU_SRC / 4] = src;
 	bar[EDU_DST / 4] = dst;
 	bar[EDU_COUNT / 4] = EDU_MAX;
 	__sync_synchronize();
 	bar[EDU_CMD / 4] = EDU_START | dir;
-	for (ms = 0; ms < EDU_TIMEOUT_MS; ms++) {
-		if (!(bar[EDU_CMD / 4] & EDU_START)) {
-			__sync_synchronize();
-			return true;
-		}
+	while (bar[EDU_CMD / 4] & EDU_START)
 		usleep(1000);
-	}
-	return false;
+	__sync_synchronize();
 }
 
 #endif

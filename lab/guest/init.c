@@ -9,7 +9,7 @@
  * "hello", the last one "end". The console carries only kernel messages.
  *
  * On the kernel command line: lab.kernel=stock|patched chooses the probe
- * module; lab.do=panic|hang|silent|noend|warn goes wrong on purpose;
+ * module; lab.do=panic|hang|halt|silent|noend|warn goes wrong on purpose;
  * lab.remap=1 is for devices that do not see mappings from before the attach;
  * lab.replug=1 for those that a write outside shuts out until they are replugged,
  * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets.
@@ -228,6 +228,8 @@ int main(void)
 	if (!strcmp(todo, "hang"))
 		for (;;)
 			pause();
+	if (!strcmp(todo, "halt"))
+		reboot(RB_HALT_SYSTEM);	/* no timer wakes it up any more */
 	if (!strcmp(todo, "noend"))
 		power_off();
 	if (!strcmp(todo, "warn"))

@@ -5,7 +5,7 @@
  * a virtio port which did. A round is a line: "round N" and the address of each
  * device, with a "!" before it if nothing arrived.
  *
- * On the kernel command line: lab.do=panic goes wrong on purpose.
+ * On the kernel command line: lab.do=panic|stuck goes wrong on purpose.
  */
 #define _GNU_SOURCE
 #include <linux/pci_regs.h>
@@ -55,9 +55,9 @@ static bool dma(const char *sysfs)
 
 	for (i = 0; i < EDU_MAX; i++)
 		mem[i] = rand_r(&seed);
-	return edu_copy(bar, physical(mem), EDU_BUF, 0) &&
-	       edu_copy(bar, EDU_BUF, physical(mem + PAGE), EDU_TO_RAM) &&
-	       !memcmp(mem, mem + PAGE, EDU_MAX);
+	edu_copy(bar, physical(mem), EDU_BUF, 0);
+	edu_copy(bar, EDU_BUF, physical(mem + PAGE), EDU_TO_RAM);
+	return !memcmp(mem, mem + PAGE, EDU_MAX);
 }
 
 /*
@@ -104,6 +104,9 @@ int main(void)
 	write_file("/dev/kmsg", "<4>nested: up");
 	if (!strcmp(option("lab.do="), "panic"))
 		return 1;		/* the kernel does not like that */
+	if (!strcmp(option("lab.do="), "stuck"))
+		for (;;)
+			pause();
 	for (n = 1;; n++) {
 		/* It runs for a minute or so: what str() and scandir() took may stay */
 		play(n);

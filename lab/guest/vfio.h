@@ -8,7 +8,6 @@
 
 #define MAX_GROUPS	32
 #define MAX_FUNCTIONS	8
-#define TIMEOUT_MS	5000
 
 /* Mounts, the port for results, hello() */
 void begin(void);

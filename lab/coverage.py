@@ -1,16 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/coverage [--arch=ARCH] [DRIVER ...]: the functions of the patched source in reach of each driver's attach (lab/table.py),
-their lines and branches, and how many of them KUnit runs, counted by gcov; and for `vfio` how many of those that
-attach and detach a group the selftests run. Writes build/coverage.json. With DRIVER: these only, and the lines;
-with ARCH: KUnit on this architecture only.
+"""coverage: what of the attach functions do KUnit and the selftests run, counted by gcov?
+
+The functions of the patched source in reach of each driver's attach (lab/table.py), their lines and branches, and how
+many of them KUnit runs; and for `vfio` how many of those that attach and detach a group the selftests run. Writes
+build/coverage.json; with DRIVER it prints these only, and the lines.
 
 lab/coverage.d/<base>/DRIVER names the lines that no test can run, and that are not counted:
 
     function | text of the line | reason
 
 with #n after the text of the n-th such line of the function; the text * is the whole function. A named line that is
-run or not there is an error."""
+run or not there is an error. (gcovr knows exclusions by markers in the source and by pattern, not that one of them was
+run after all, and it does not know what is in reach of an attach: it would replace collect() alone.)"""
 import collections
 import glob
 import json
@@ -18,16 +19,15 @@ import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import build
 import kbuild
+import kunit
 import series
 import table
-from lib import BASE, BUILD, LAB, die, free_space, lock, main, out, read, run, step, write
+from lib import BASE, BUILD, LAB, die, free_space, lock, out, read, step, write
 
-build, kunit, selftest = (runpy.run_path(f"{LAB}/{command}") for command in ("build", "kunit", "selftest"))
+selftest = runpy.run_path(f"{LAB}/selftest")["selftest"]
 KERNEL, PROGRAMS = "patched-gcov", ["vfio_type1_attach", "vfio_type1_fail_nth", "gcov"]
 VFIO = "vfio_iommu_type1_attach_group vfio_iommu_type1_detach_group vfio_domain_detach vfio_domain_destroy".split()
 
@@ -65,37 +65,21 @@ def collect(seen, lines, where, notes, tool):
 
 def run_kunit(seen, arch):
     """Build the KUnit kernel of an architecture with gcov, boot it, and add to seen what it counted."""
-    variant, tree, folder = f"kunit-gcov-{arch}", series.tree_path("patched"), kunit["FOLDER"]
-    fragment, where = f"{BUILD}/kunit/gcov-{arch}.config", f"{BUILD}/coverage/{arch}"
-    write(fragment, "".join(map(read, (f"{folder}/common.config", f"{folder}/{arch}.config", f"{LAB}/gcov.config"))))
+    variant, where = f"kunit-gcov-{arch}", f"{BUILD}/coverage/{arch}"
+    obj = kbuild.obj("patched", variant)
     # A test is an object that includes the driver's source.
     counted = [f for d in table.DRIVERS for f in table.load(d)[0].get("Files", "").split() if f.endswith(".c")]
-    counted += glob.glob(f"{tree}/drivers/iommu/**/*-test.c", recursive=True)
+    counted += glob.glob(f"{series.tree_path('patched')}/drivers/iommu/**/*-test.c", recursive=True)
     with step(f"building the {arch} kernel for KUnit with gcov"):
-        kbuild.configure("patched", variant, fragment)
-        kbuild.make("patched", variant, *kunit["targets"](arch), *build["count"](counted), what=f"{arch} kernel with gcov")
-    machine = f"{folder}/{arch}.py"
-    if not os.path.exists(machine):
-        machine = f"{tree}/tools/testing/kunit/qemu_configs/{arch}.py"
-    sys.path.insert(0, f"{tree}/tools/testing")         # it imports from its package
-    machine = runpy.run_path(machine, run_name=f"kunit.qemu_configs.{arch}")["QEMU_ARCH"]
-    # As kunit.py does it, but for the end and the initramfs
-    argv = [f"qemu-system-{machine.qemu_arch}", "-nodefaults", "-m", "1024", "-no-reboot", "-nographic",
-            "-serial", f"file:{where}/console", "-kernel", f"{kbuild.obj('patched', variant)}/{machine.kernel_path}",
-            "-initrd", build["pack"](f"gcov-{arch}", build["guest"]("gcov", arch)),
-            "-append", f"{machine.kernel_command_line} kunit.enable=1 oops=panic panic=-1", *machine.extra_qemu_params]
-    shutil.rmtree(where, ignore_errors=True)
-    os.makedirs(where)
+        kunit.configure("patched", arch, variant, kunit.config(arch) + read(f"{LAB}/gcov.config"))
+        kunit.make("patched", arch, variant, *build.count(counted))
+    init = build.pack(f"gcov-{arch}", f"{obj}/usr/gen_init_cpio", "gcov", arch)
     with step(f"running KUnit on {arch} with gcov"):
-        try:
-            run(argv, timeout=2 * kunit["TIMEOUT"])
-        except subprocess.TimeoutExpired:
-            die(f"the {arch} guest with gcov did not end; see {os.path.relpath(where)}/console")
-    console = read(f"{where}/console").splitlines()
+        console = kunit.boot(obj, arch, where, more=["-initrd", init])
     ran = [m[1] for ln in console if (m := re.search(r"\b((?:not )?ok) \d+ \w", ln))]
     if not ran or "not ok" in ran:
-        die(f"KUnit on {arch} fails or does not run (lab/kunit {arch} tells more): {os.path.relpath(where)}/console")
-    collect(seen, console, where, kbuild.obj("patched", variant), f"{kbuild.CROSS[arch]}gcov")
+        die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): {os.path.relpath(where)}/console")
+    collect(seen, console, where, obj, f"{kbuild.CROSS[arch]}gcov")
 
 
 def run_vfio(seen):
@@ -104,14 +88,14 @@ def run_vfio(seen):
     shutil.rmtree(where, ignore_errors=True)
     try:
         with step("running the VFIO selftests with gcov"):
-            ran, _ = selftest["selftest"](KERNEL, PROGRAMS)
+            ran, _ = selftest(KERNEL, PROGRAMS)
     except RuntimeError as e:
         die(str(e))
     failed = [p for p in PROGRAMS if ran.get(p, {}).get("status") != 0]
     if failed:
         die(f"{failed[0]} fails (lab/selftest {KERNEL} {' '.join(PROGRAMS[:-1])} tells more)")
     results = read(f"{BUILD}/boot/{KERNEL}/results").splitlines()
-    collect(seen, results, where, out([f"{LAB}/build", KERNEL], stderr=None), "gcov")
+    collect(seen, results, where, build.kernel(KERNEL), "gcov")
 
 
 def reach(driver):
@@ -122,7 +106,7 @@ def reach(driver):
         if lost:
             die(f"lab/errnos/{BASE}/{driver}: the patched source has no {', '.join(lost)}")
         return res
-    path = f"{build['COUNTED']}.c"
+    path = f"{build.COUNTED}.c"
     every, res, more = table.functions(source(path)), {}, VFIO
 
     def words(lines):
@@ -180,26 +164,30 @@ def judge(driver, seen):
     return res, faults if res["functions"] or not names else [f"{driver} has names, but no test"]
 
 
-def coverage(args):
-    drivers, arches = [*table.DRIVERS, "vfio"], kunit["arches"]()
-    if args and args[0].startswith("--arch="):
-        arches = args.pop(0)[7:].split(",")
-    if set(args) - set(drivers) or set(arches) - set(kunit["arches"]()) or (len(arches) == 1 and not args):
-        die(f"usage: lab/coverage [--arch=ARCH] [DRIVER ...]; DRIVER is one of {', '.join(drivers)}, ARCH one of "
-            f"{', '.join(kunit['arches']())}, and needs a DRIVER")
+def arguments(parser):
+    parser.add_argument("driver", nargs="*", metavar="DRIVER", help=f"one of {', '.join([*table.DRIVERS, 'vfio'])}")
+    parser.add_argument("--arch", action="append", choices=kunit.arches(), help="KUnit on this architecture only")
+
+
+def command(args):
+    drivers, arches = [*table.DRIVERS, "vfio"], args.arch or kunit.arches()
+    if lost := set(args.driver) - set(drivers):
+        die(f"there is no driver {', '.join(sorted(lost))}; there are {', '.join(drivers)}")
+    if args.arch and not args.driver:
+        die("one architecture does not have the tests of all drivers: name a DRIVER, too")
     free_space(BUILD, 2000, "the kernels with gcov")
     seen, res, faults = {}, {}, []
     with lock(BUILD):
-        build["source"]("patched")
-        for arch in arches if args != ["vfio"] else []:
+        build.source("patched")
+        for arch in arches if args.driver != ["vfio"] else []:
             try:
                 run_kunit(seen, arch)
             except kbuild.BuildError as e:
                 die(f"the {arch} kernel with gcov does not build:\n{e}")
-    if not args or "vfio" in args:
+    if not args.driver or "vfio" in args.driver:
         run_vfio(seen)
     print(f"{'':13}functions  lines    run      %  branches  taken      %  named")
-    for driver in args or drivers:
+    for driver in args.driver or drivers:
         r, wrong = judge(driver, seen)
         res[driver] = r
         faults += [f"{driver}: {w}" for w in wrong]
@@ -209,12 +197,8 @@ def coverage(args):
         else:
             print(f"{driver:13}no test")
         for what in ("not compiled", "not every branch", "not run"):
-            print("".join(f"  {what}: {place}\n" for place in r[what] if args), end="")
+            print("".join(f"  {what}: {place}\n" for place in r[what] if args.driver), end="")
     print("".join(f"error: {f}\n" for f in faults), end="")
-    if not args:
+    if not args.driver:
         write(f"{BUILD}/coverage.json", json.dumps(res, indent=1) + "\n")
     return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    main(coverage)

@@ -1,7 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/mutate [NAME ...]: break the series in one line, and see whether a test notices; for every line
-of lab/mutations/<base>/NAME, which are of the form
+"""mutate: break the series in one line, and see whether a test notices
+
+For every line of lab/mutations/<base>/NAME, which are of the form
 
     file | the line as it is | the line instead | suite that is to notice
 
@@ -13,17 +13,16 @@ import json
 import os
 import re
 import runpy
-import sys
 import threading
+import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import build
 import kbuild
+import kunit
 import series
-from lib import BASE, BUILD, LAB, die, free_space, lock, main, out, read, say, step, write
+from lib import BASE, BUILD, LAB, die, free_space, lock, read, say, step, write
 
-kunit = runpy.run_path(f"{LAB}/kunit")
 selftest = runpy.run_path(f"{LAB}/selftest")["selftest"]
-config = runpy.run_path(f"{LAB}/build")["config"]
 FOLDER = f"{LAB}/mutations/{BASE}"
 TREES = ["mutants-0", "mutants-1"]
 stop = threading.Event()
@@ -54,18 +53,23 @@ def mutated(text, mutant):
     return "\n".join(lines)
 
 
-def judge(tree, arch, mutants, normal):
+def judge(tree, arch, mutants, normal, patience):
     """Run the kernel; add to each mutant what noticed it, None for a survivor."""
-    seen, _ = kunit["execute"](tree, arch)
+    seen, _ = kunit.execute(tree, arch, patience=patience)
     for m in mutants:
         mine = [n for n in normal if n.split(".")[0] == m["suite"]]
         if any(n not in seen for n in mine) and all(seen.get(n, True) for n in mine):
             # Another mutant may have stopped the kernel before this suite ran.
-            alone, _ = kunit["execute"](tree, arch, m["suite"])
+            alone, _ = kunit.execute(tree, arch, m["suite"], patience=patience)
         else:
             alone = seen
         m["killed_by"] = next((n for n in mine if not alone.get(n, True)), None) or next(
             (f"{n} (not reached)" for n in mine if n not in alone), None)
+
+
+def remake(tree, variant, folder, image, what):
+    """Compile what has changed in a folder of a tree, and link."""
+    kbuild.make(tree, variant, "mutant", f"DIR={folder}", f"IMAGE={image}", what=what, makefile=f"{LAB}/mutate.mk")
 
 
 def rounds(mutants):
@@ -84,17 +88,16 @@ def rounds(mutants):
 
 def walk(tree, arch, mutants):
     """Break what the KUnit suites of an architecture are to notice."""
-    if all("arch" in m for m in mutants):
-        return
     try:
-        kunit["build"](tree, arch)
+        kunit.build(tree, arch)
     except kbuild.BuildError as e:
         die(f"the {arch} kernel does not build:\n{e}")
-    normal, bad = kunit["execute"](tree, arch)
+    start = time.monotonic()
+    normal, bad = kunit.execute(tree, arch)
+    patience = max(10, 5 * (time.monotonic() - start))
     if not normal or not all(normal.values()) or bad:
         die(f"the tests of {arch} fail before anything is mutated: {[n for n, g in normal.items() if not g][:5] + bad}")
-    suites = {n.split(".")[0] for n in normal}
-    todo = list(rounds(m for m in mutants if m["suite"] in suites and m.setdefault("arch", arch) == arch))
+    todo = list(rounds(mutants))
     for i, together in enumerate(todo, 1):
         if stop.is_set():
             return
@@ -104,8 +107,8 @@ def walk(tree, arch, mutants):
             originals[path] = read(path)
             write(path, mutated(originals[path], m))
         try:
-            kbuild.make(tree, f"kunit-{arch}", *kunit["targets"](arch), what=f"{arch} mutants {i} of {len(todo)}")
-            judge(tree, arch, together, normal)
+            remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.MACHINES[arch][1], f"{arch} mutants {i} of {len(todo)}")
+            judge(tree, arch, together, normal, patience)
         except kbuild.BuildError as e:
             die(f"a mutant does not build ({', '.join(m['name'] for m in together)}):\n{e}")
         finally:
@@ -119,7 +122,7 @@ def walk(tree, arch, mutants):
 def fails(program, image, initramfs):
     """Boot and run one program of the VFIO selftests; return what fails"""
     try:
-        seen, bad = selftest("mutant", [program], 900, 512, image, initramfs, to_the_end=False)
+        seen, bad = selftest("mutant", [program], 512, image, initramfs, to_the_end=False)
     except RuntimeError as e:
         return [str(e).splitlines()[0]]
     failed = [f"{program}: {n}" for r in seen.values() for n, good in r["cases"].items() if not good]
@@ -130,9 +133,9 @@ def fails(program, image, initramfs):
 def walk_vfio(tree, mutants, initramfs):
     """The same for mutants that the VFIO selftests are to notice: one kernel for each"""
     arch, fragment = "sim-x86_64", f"{BUILD}/kunit/sim.config"
-    write(fragment, config("x86_64", "sim"))
+    write(fragment, build.config("x86_64", "sim"))
     kbuild.configure(tree, arch, fragment)
-    image = f"{kbuild.obj(tree, arch)}/arch/x86/boot/bzImage"
+    image = build.IMAGE["x86_64"]
     for i, m in enumerate([None, *mutants]):
         if stop.is_set():
             return
@@ -141,10 +144,13 @@ def walk_vfio(tree, mutants, initramfs):
         if m:
             write(path, mutated(text, m))
         try:
-            kbuild.make(tree, arch, "bzImage", what=f"VFIO mutant {i} of {len(mutants)}")
+            if m:
+                remake(tree, arch, "drivers/vfio", image, f"VFIO mutant {i} of {len(mutants)}")
+            else:
+                kbuild.make(tree, arch, os.path.basename(image), what="kernel for mutants of VFIO")
             failed = []
             for program in [m["suite"]] if m else sorted({x["suite"] for x in mutants}):
-                failed += fails(program, image, initramfs)
+                failed += fails(program, f"{kbuild.obj(tree, arch)}/{image}", initramfs)
         except kbuild.BuildError as e:
             die(f"a mutant does not build ({m and m['name']}):\n{e}")
         finally:
@@ -156,14 +162,22 @@ def walk_vfio(tree, mutants, initramfs):
             say(f"  VFIO mutant {i} of {len(mutants)}, {m['name']}: {m['killed_by'] or 'NOT NOTICED'}")
 
 
-def mutate(args):
+def arguments(parser):
+    parser.add_argument("name", nargs="*", metavar="NAME", help=f"only these: {', '.join(sorted(os.listdir(FOLDER)))}")
+
+
+def command(args):
     have = sorted(os.listdir(FOLDER))
-    if set(args) - set(have):
-        die(f"there are no mutations for {', '.join(sorted(set(args) - set(have)))}; there are {', '.join(have)}")
-    mutants = [m for name in args or have for m in load(name)]
-    free_space(BUILD, 4000, "the mutants")
+    if set(args.name) - set(have):
+        die(f"there are no mutations for {', '.join(sorted(set(args.name) - set(have)))}; there are {', '.join(have)}")
+    mutants = [m for name in args.name or have for m in load(name)]
     vfio = [m for m in mutants if m["suite"].startswith("vfio_")]
-    tests = out([f"{LAB}/build", "tests", "patched-sim"], stderr=None) if vfio else None
+    homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)] for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
+    homes = {arch: mine for arch, mine in homes.items() if mine}
+    if left := [m["name"] for m in mutants if m not in sum(homes.values(), vfio)]:
+        die(f"no architecture has the suite of {', '.join(left)}")
+    free_space(BUILD, 4000, "the mutants")
+    tests = build.tests("patched-sim") if vfio else None
     with lock(BUILD):
         try:
             head = series.compose(series.get_base())
@@ -177,8 +191,7 @@ def mutate(args):
             die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
         # The longest first
         jobs = [(f"{len(vfio)} mutants of VFIO", walk_vfio, vfio, tests)] if vfio else []
-        if rest := [m for m in mutants if m not in vfio]:
-            jobs += [(f"mutants on {a}", walk, a, rest) for a in sorted(kunit["arches"](), key="x86_64".__ne__)]
+        jobs += [(f"{len(mine)} mutants on {arch}", walk, arch, mine) for arch, mine in homes.items()]
 
         def lane(tree):
             while jobs and not stop.is_set():
@@ -192,9 +205,6 @@ def mutate(args):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for chain in [pool.submit(lane, tree) for tree in TREES]:
                 chain.result()
-    left = [m["name"] for m in mutants if "killed_by" not in m]
-    if left:
-        die(f"no architecture has the suite of {', '.join(left)}")
     survivors = [m["name"] for m in mutants if not m["killed_by"]]
     write(f"{BUILD}/mutate.json", json.dumps({"mutants": len(mutants), "killed": len(mutants) - len(survivors),
                                               "survivors": survivors, "noticed": {m["name"]: m["killed_by"]
@@ -203,5 +213,3 @@ def mutate(args):
           + (f"; not noticed: {', '.join(survivors)}" if survivors else ""))
     return 1 if survivors or not mutants else 0
 
-
-main(mutate)

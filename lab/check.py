@@ -1,9 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/check [--all] [NAME ...]: run the checks in lab/checks and judge them.
+"""check: run the checks of lab/checks/list and judge them
 
-A check prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer
-lines than planned, skips, hangs, or if its exit status says otherwise than its lines."""
+A check prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer lines than planned,
+skips, hangs, or if its exit status says otherwise than its lines. Writes build/check.ktap and build/check.xml."""
+import math
 import os
 import re
 import signal
@@ -13,32 +13,39 @@ import threading
 import time
 from xml.sax.saxutils import quoteattr
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import BUILD, LAB, TOP, colour, die, main, say, write
+import progress
+from lib import BUILD, LAB, TOP, colour, die, read, write
 
-# What only `make check-all` runs: how long it takes, and what it adds.
-EXTRA = {"arches": "the objects of drivers/iommu and drivers/vfio for arm, arm64, powerpc and s390 at every patch: "
-                   "10 to 25 minutes on 2 cores",
-         "bench": "lab/bench on all machines: 5 minutes",
-         "debug": "the VFIO selftests on kernels with KASAN, UBSAN, lockdep, kmemleak: 20 minutes",
-         "kunit-debug": "KUnit on such kernels of all architectures: 20 minutes",
-         "mutate": "a kernel for each round of mutants of the series: an hour or two",
-         "soak": "a random walk of 100000 steps: 3 to 10 minutes"}
-TIMEOUT = int(os.environ.get("CHECK_TIMEOUT", 3 * 3600))
+# Seconds that a check may sleep without printing anything: others that work in the same folder have it wait
+ASLEEP = int(os.environ.get("CHECK_ASLEEP", 3 * 3600))
 
 
-def run_check(name):
-    """Run one check; return its output and [(good, name of the result, notes)]."""
-    lines, res, late = [], [], []
-    proc = subprocess.Popen([f"{LAB}/checks/{name}"], cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            text=True, errors="replace", start_new_session=True)
+def checks():
+    """{name: (when, command, what it adds)}"""
+    res = {}
+    for n, line in enumerate(read(f"{LAB}/checks/list").splitlines(), 1):
+        line, _, adds = line.partition("#")
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) < 3 or fields[1] not in ("lint", "check", "all") or fields[0] in res:
+            die(f"lab/checks/list:{n} is not of the form: name, lint, check or all, command; or it names a check again")
+        res[fields[0]] = fields[1], fields[2:], adds.strip()
+    return res
 
-    def kill():
-        late.append(True)
-        os.killpg(proc.pid, signal.SIGKILL)
 
-    timer = threading.Timer(TIMEOUT, kill)
-    timer.start()
+def run_check(name, command):
+    """Run one check; return [[good, name of the result, notes]]."""
+    lines, res, hangs = [], [], []
+    proc = subprocess.Popen([f"{LAB}/checks/{command[0]}", *command[1:]], cwd=TOP, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
+
+    def watch():
+        if text := progress.wait(proc, lambda: len(lines), patience=math.inf, asleep=ASLEEP):
+            hangs.append(text)
+            os.killpg(proc.pid, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         for line in proc.stdout:
             lines.append(line.rstrip("\n"))
@@ -46,7 +53,6 @@ def run_check(name):
             print("    " + colour(code, lines[-1], sys.stdout), flush=True)
         status = proc.wait()
     finally:
-        timer.cancel()
         if proc.poll() is None:
             os.killpg(proc.pid, signal.SIGTERM)
             proc.wait()
@@ -66,8 +72,8 @@ def run_check(name):
             plan = int(line[3:])
         elif line.startswith("#") and res:
             res[-1][2].append(line)
-    if late:
-        problems.append(f"it took more than {TIMEOUT} s and was killed")
+    if hangs:
+        problems.append(f"it hangs, {hangs[0]}, and was killed")
     if plan is None:
         problems.append("it printed no plan, so it did not come to its end")
     elif plan != len(res):
@@ -77,7 +83,7 @@ def run_check(name):
     if (status == 0) != all(r[0] for r in res):
         problems.append(f"its exit status {status} does not agree with its results")
     for text in problems:
-        res.append([False, f"{name} itself: {text}", [f"# reproduce: lab/checks/{name}"]])
+        res.append([False, f"{name} itself: {text}", [f"# reproduce: lab/checks/{' '.join(command)}"]])
         print("    " + colour("31", f"not ok {len(res)} {res[-1][1]}", sys.stdout))
     return res
 
@@ -106,26 +112,34 @@ def junit(done):
     return text + "</testsuites>\n"
 
 
-def check(args):
-    every = "--all" in args
-    only = [a for arg in args if arg != "--all" for a in re.split(r"[ ,]+", arg) if a]
-    have = sorted(f for f in os.listdir(f"{LAB}/checks") if os.access(f"{LAB}/checks/{f}", os.X_OK))
+def arguments(parser):
+    parser.add_argument("name", nargs="*", metavar="CHECK", help=f"only these: {', '.join(checks())}")
+    parser.add_argument("--lint", action="store_true", help="only those that need no kernel")
+    parser.add_argument("--all", action="store_true", help="also those that are slow and seldom red")
+
+
+def command(args):
+    have = checks()
+    only = [a for arg in args.name for a in re.split(r"[ ,]+", arg) if a]
     if set(only) - set(have):
         die(f"there is no check {', '.join(sorted(set(only) - set(have)))}; there are {', '.join(have) or 'none'}")
-    names = only or [n for n in have if every or n not in EXTRA]
+    wanted = ("lint",) if args.lint else ("lint", "check", "all") if args.all else ("lint", "check")
+    names = only or [n for n in have if have[n][0] in wanted]
     if not names:
-        die("there is no check in lab/checks")
-    for n in names:
-        if n in EXTRA:
-            say(f"{n} adds {EXTRA[n]}")
+        die("there is no check in lab/checks/list")
     done = []
     for name in names:
         print(colour("1", f"{name}:", sys.stdout), flush=True)
         start = time.monotonic()
-        res = run_check(name)
+        res = run_check(name, have[name][1])
         done.append((name, res, time.monotonic() - start))
     write(f"{BUILD}/check.ktap", ktap(done))
     write(f"{BUILD}/check.xml", junit(done))
+    if not only and not args.all:
+        print("\nNot run:")
+        for name, (when, _, adds) in have.items():
+            if name not in names:
+                print(f"{name:12} make {'check' if when == 'check' else 'check-all'}{adds and ': ' + adds}")
     print(f"\n{'check':12} {'passed':>6} {'failed':>6} {'seconds':>8}")
     for name, res, secs in done:
         bad = sum(not r[0] for r in res)
@@ -134,6 +148,3 @@ def check(args):
     good = sum(len(res) for _, res, _ in done) - bad
     print(f"{good} passed, {bad} failed", flush=True)
     return 0 if good and not bad else 1
-
-
-main(check)

@@ -1,23 +1,18 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/build KERNEL: make a test kernel and print its folder (image vmlinux config *.ko). KERNEL is stock, patched or
-without (all patches but one that is to be measured), for x86_64, or one of these with -arm64, -s390, -sim (the
-simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what lab/coverage looks at).
-lab/build initramfs PROGRAM ARCH|sim: make the initramfs with a program of lab/guest as PID 1 and the probe modules of
-both kernels, and print its path.
-lab/build tests KERNEL: make the initramfs with the selftests for a kernel with the simulated IOMMU, and print its path.
-lab/build client stock|patched: make the initramfs with QEMU's user, and what its guest boots, and print its path."""
+"""build: make a test kernel, or an initramfs for it, and print its path
+
+KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
+-arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what
+lab/coverage.py looks at). Its folder has image, vmlinux, config and modules."""
 import glob
 import hashlib
 import os
 import re
 import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kbuild
 import series
-from lib import BASE, BUILD, LAB, TOP, die, free_space, lock, main, out, read, run, say, step, write
+from lib import BASE, BUILD, LAB, TOP, die, free_space, lock, out, read, run, say, step, write
 
 GUEST = f"{LAB}/guest"
 SELFTESTS = "tools/testing/selftests/vfio"
@@ -25,10 +20,10 @@ SELFTESTS = "tools/testing/selftests/vfio"
 VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "sim": ("x86_64", "sim"),
             "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov")}
 IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image", "s390": "arch/s390/boot/bzImage"}
-# What lab/coverage looks at in the -gcov kernels
+# What lab/coverage.py looks at in the -gcov kernels
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
-WITHOUT = "vfio/type1: Try first the domains behind a group's own IOMMU"
+WITHOUT = "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"
 KERNELS = [f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS]
 
 
@@ -56,9 +51,10 @@ def with_tests(base):
 def without(base):
     """The series without one patch"""
     patches = series.read_series()
-    rest = [p for p in patches if p["subject"] != WITHOUT]
+    rest = [p for p in patches if not p["name"].endswith(WITHOUT)]
     if len(rest) != len(patches) - 1:
-        die(f"the series has no patch {WITHOUT!r} to leave out (lab/build)")
+        die(f"{len(patches) - len(rest)} patches of the series are called {WITHOUT}, which is to be left out; mend WITHOUT "
+            "in lab/build.py")
     return series.compose_commits(base, rest, "refs/lab/without")[-1]
 
 
@@ -88,6 +84,11 @@ def count(sources):
 
 def kernel(full):
     """The folder of a kernel, made at the first call for its inputs"""
+    with lock(BUILD):
+        return make_kernel(full)
+
+
+def make_kernel(full):
     kind, _, variant = full.partition("-")
     arch, *more = VARIANTS[variant]
     simulated = "sim" in more
@@ -97,12 +98,12 @@ def kernel(full):
     tree = series.tree_object(kind)
     fragment = f"{BUILD}/guest/{variant or 'plain'}.config"
     write(fragment, config(*VARIANTS[variant]))
-    extra = ["probe/probe.ko"] + (["samples/vfio-mdev/mtty.ko"] if simulated else [])
+    extra = ["probe/probe.ko", "usr/gen_init_cpio"] + (["samples/vfio-mdev/mtty.ko"] if simulated else [])
     counted = count([COUNTED]) if variant == "gcov" else []
     extra += [f"{COUNTED}.gcno"] if counted else []
     probe = [read(f"{GUEST}/{f}") for f in ("probe.c", "Makefile")]
     done = f"{BUILD}/kernel/{name}-{variant}{'-' if variant else ''}" + \
-        digest(tree, read(fragment), arch, compiler(arch), *probe, *counted)
+        digest(tree, read(fragment), arch, compiler(arch), *probe, *counted, *extra)
     if os.path.exists(done):
         os.utime(done)
         return done
@@ -129,11 +130,10 @@ def kernel(full):
     os.makedirs(f"{done}.tmp/tests")
     shutil.copyfile(f"{obj}/{IMAGE[arch]}", f"{done}.tmp/image")
     for f in ("vmlinux", ".config", *extra):
-        shutil.copyfile(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
+        shutil.copy(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
     if simulated:
         run(["make", "-C", f"{series.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests",
-             f"KHDR_INCLUDES=-isystem {obj}/usr/include", "CFLAGS=-static", "CC=gcc"],
-            env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+             f"KHDR_INCLUDES=-isystem {obj}/usr/include", "CFLAGS=-static", "CC=gcc"], env=kbuild.clean_env())
     os.rename(f"{done}.tmp", done)
     # The last three of each are kept: going back and forth between two edits builds nothing.
     same = [d for d in glob.glob(f"{BUILD}/kernel/{kind}*") if re.fullmatch(
@@ -149,42 +149,24 @@ def copy(src, dst):
         shutil.copyfile(src, dst)
 
 
-def cpio(entries):
-    """A cpio archive (newc) of (path, mode, device numbers, contents)"""
-    data = b""
-    for i, (path, mode, dev, body) in enumerate([*entries, ("TRAILER!!!", 0, (0, 0), b"")], 1):
-        head = [i, mode, 0, 0, 1, 0, len(body), 0, 0, *dev, len(path) + 1, 0]
-        data += b"070701" + "".join(f"{n:08x}" for n in head).encode() + path.encode() + b"\0"
-        data += b"\0" * (-len(data) % 4) + body
-        data += b"\0" * (-len(data) % 4)
-    return data
-
-
-def compiled(program, arch="x86_64"):
+def compiled(program, arch):
     """Build a program of the guest; return its path."""
     made = f"{BUILD}/guest/{arch}"
     os.makedirs(made, exist_ok=True)
     for f in os.listdir(GUEST):
         copy(f"{GUEST}/{f}", f"{made}/{f}")
-    run(["make", "-C", made, f"CC={kbuild.CROSS[arch]}gcc", program],
-        env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")})
+    run(["make", "-C", made, f"CC={kbuild.CROSS[arch]}gcc", program], env=kbuild.clean_env())
     return f"{made}/{program}"
 
 
-def guest(program, arch="x86_64"):
-    """The beginning of an initramfs with a program as PID 1"""
-    return [("dev", 0o40755, (0, 0), b""), ("dev/console", 0o20600, (5, 1), b""),
-            entry("init", compiled(program, arch))]
-
-
-def entry(name, path):
-    with open(path, "rb") as f:
-        return name, 0o100755, (0, 0), f.read()
-
-
-def pack(name, entries):
-    """Write an initramfs; return its path, which has its digest."""
-    data = cpio(entries)
+def pack(name, generator, program, arch="x86_64", files=None):
+    """Write an initramfs with a program of lab/guest as PID 1 and files, {name there: path}, by a kernel's
+    gen_init_cpio; return its path, which has its digest."""
+    files = {"/init": compiled(program, arch), **(files or {})}
+    lines = ["dir /dev 0755 0 0", "nod /dev/console 0600 0 0 c 5 1"]
+    lines += [f"dir {d} 0755 0 0" for d in sorted({os.path.dirname(f) for f in files} - {"/"})]
+    lines += [f"file {f} {path} 0755 0 0" for f, path in files.items()]
+    data = run([generator, "-t", "0", "-"], input="\n".join(lines).encode(), text=False).stdout
     path = f"{BUILD}/guest/{name}-{hashlib.sha256(data).hexdigest()[:12]}.cpio"
     if not os.path.exists(path):
         for old in glob.glob(f"{BUILD}/guest/{name}-*.cpio"):
@@ -194,48 +176,46 @@ def pack(name, entries):
 
 
 def initramfs(program, variant):
-    entries = []
-    for kind in ("stock", "patched"):
-        folder = kernel(f"{kind}-{variant}" if variant != "x86_64" else kind)
-        entries += [(kind, 0o40755, (0, 0), b""), entry(f"{kind}/probe.ko", f"{folder}/probe.ko")]
-    return pack(f"{program}-{variant}", guest(program, VARIANTS[variant][0] if variant in VARIANTS else variant) + entries)
+    """The initramfs with a program and the probe modules of both kernels of a variant, x86_64 or what a name ends in"""
+    folders = {kind: kernel(kind if variant == "x86_64" else f"{kind}-{variant}") for kind in ("stock", "patched")}
+    return pack(f"{program}-{variant}", f"{folders['patched']}/gen_init_cpio", program, VARIANTS.get(variant, ["x86_64"])[0],
+                {f"/{kind}/probe.ko": f"{folder}/probe.ko" for kind, folder in folders.items()})
 
 
 def tests(full):
+    """The initramfs with the selftests for a kernel with the simulated IOMMU"""
     folder = kernel(full)
-    entries = [("tests", 0o40755, (0, 0), b"")]
-    for path in sorted(glob.glob(f"{folder}/tests/*") + [f"{folder}/mtty.ko"]):
-        entries.append(entry(f"tests/{os.path.basename(path)}", path))
+    files = {f"/tests/{os.path.basename(path)}": path for path in sorted(glob.glob(f"{folder}/tests/*") + [f"{folder}/mtty.ko"])}
     if full.endswith("-gcov"):
-        entries.append(entry("tests/gcov", compiled("gcov")))
-    return pack(f"tests-{full}", guest("tests") + entries)
+        files["/tests/gcov"] = compiled("gcov", "x86_64")
+    return pack(f"tests-{full}", f"{folder}/gen_init_cpio", "tests", files=files)
 
 
 def client(full):
-    """QEMU in the guest takes the kernel as it is linked: nothing is to be unpacked there."""
+    """The initramfs with QEMU's user, and what its guest boots: the kernel as it is linked, so that nothing is to be
+    unpacked there"""
     folder = kernel(full)
-    return pack(f"client-{full}", guest("client") + [
-        entry("probe.ko", f"{folder}/probe.ko"), ("nested", 0o40755, (0, 0), b""),
-        entry("nested/vmlinux", f"{folder}/vmlinux"),
-        entry("nested/initramfs", pack("nested", guest("nested")))])
+    return pack(f"client-{full}", f"{folder}/gen_init_cpio", "client", files={
+        "/probe.ko": f"{folder}/probe.ko", "/nested/vmlinux": f"{folder}/vmlinux",
+        "/nested/initramfs": pack("nested", f"{folder}/gen_init_cpio", "nested")})
 
 
-def build(args):
-    variant = args[-1].partition("-")[2] if args and args[-1] in KERNELS else None
-    if len(args) == 3 and args[0] == "initramfs" and args[2] in {*VARIANTS, "x86_64"}:
-        make = lambda: initramfs(*args[1:])
-    elif len(args) == 1 and variant is not None:
-        make = lambda: kernel(args[0])
-    elif len(args) == 2 and args[0] == "tests" and variant and "sim" in VARIANTS[variant]:
-        make = lambda: tests(args[1])
-    elif len(args) == 2 and args[0] == "client" and variant == "":
-        make = lambda: client(args[1])
+def arguments(parser):
+    parser.add_argument("kernel", metavar="KERNEL", choices=KERNELS, help=f"one of {', '.join(KERNELS)}")
+    parser.add_argument("--initramfs", metavar="PROGRAM", help="print the path of an initramfs: with the selftests (tests, of "
+                        "a kernel with the simulated IOMMU), with QEMU and what it boots (client, of stock or patched), or "
+                        "with a program of lab/guest as PID 1 and the probe modules of stock and patched")
+
+
+def command(args):
+    variant = args.kernel.partition("-")[2]
+    if not args.initramfs:
+        print(kernel(args.kernel))
+    elif args.initramfs == "tests" and "sim" in VARIANTS[variant]:
+        print(tests(args.kernel))
+    elif args.initramfs == "client" and not variant:
+        print(client(args.kernel))
+    elif args.initramfs in ("init", "bench"):
+        print(initramfs(args.initramfs, variant or "x86_64"))
     else:
-        die("usage: lab/build KERNEL, lab/build tests KERNEL, lab/build client stock|patched or lab/build initramfs PROGRAM ARCH; "
-            f"KERNEL is one of {', '.join(KERNELS)}")
-    with lock(BUILD):
-        print(make())
-
-
-if __name__ == "__main__":
-    main(build)
+        die(f"there is no initramfs {args.initramfs} for {args.kernel}")
