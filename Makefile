@@ -4,6 +4,8 @@
 export BASE LINUX ONLY SUBMITTER QEMU V
 BASE ?= 6.1
 lab := @lab/setup && exec lab
+# What works with git, python3 and perl
+small := @lab/setup series && exec lab
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
@@ -23,7 +25,8 @@ help:
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
 #? make compose     the series as branch contract/6.1 of build/linux.git
 #? make refresh     write the commits of that tree back to patches/6.1 and the new files
-#? make export      mails, mbox, quilt queue and one diff of the series: build/export/6.1
+#? make export      topics as mails, and a quilt queue for a distribution: build/export/6.1
+#? make topics      the topics: patches, lines, what each needs, to whom it goes
 #?
 #? make setup       install the Debian packages that the lab needs (all targets do that first)
 #? make clean       remove build/
@@ -33,7 +36,9 @@ help:
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
 #? BASE=6.1         which series
+#? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
 #? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
+#? PREFIX=, VERSION= with export: of the subjects, as PREFIX="RFC PATCH" VERSION=2
 #? QEMU=<program>   another qemu-system-x86_64
 #? V=1, NO_COLOR=1  show every command; no colour
 
@@ -50,9 +55,11 @@ lint:
 check-all:
 	@lab/setup check-all && exec lab/lab check --all $(ONLY)
 compose:
-	$(lab)/compose
+	$(small)/lab compose $(TOPIC:%=--topic '%')
+topics:
+	$(small)/lab topics
 matrix:
-	$(lab)/matrix
+	$(small)/lab matrix
 kunit:
 	$(lab)/lab kunit
 mutate:
@@ -62,16 +69,16 @@ coverage:
 soak:
 	$(lab)/lab check soak
 tree:
-	$(lab)/compose tree
+	$(small)/lab compose --tree
 refresh:
-	$(lab)/refresh
+	$(small)/lab refresh
 export:
-	$(lab)/export
+	$(small)/lab export $(TOPIC:%=--topic '%') $(if $(PREFIX),--prefix '$(PREFIX)') $(VERSION:%=--version '%')
 setup:
 	@lab/setup
 clean:
-	@lab/clean
+	@lab/lab clean
 distclean:
-	@lab/clean all
+	@lab/lab clean --all
 
-.PHONY: help run client bench lint check check-all matrix kunit mutate coverage soak compose tree refresh export setup clean distclean
+.PHONY: help run client bench lint check check-all compose topics matrix kunit mutate coverage soak tree refresh export setup clean distclean
