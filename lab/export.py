@@ -40,7 +40,7 @@ def submitter(who):
                       for f in ("name", "email"))
     else:
         name, mail = email.utils.parseaddr(who)
-    if not name or not re.fullmatch(r"[^<>@\s]+@[^<>@\s]+", mail) or not (name + mail).isprintable():
+    if not name or not re.fullmatch(r"[^<>@\s]+@[^<>@\s]+", mail) or not (who or name).isprintable():
         die("no submitter for From and Signed-off-by: give SUBMITTER=\"Name <mail>\", or set git's user.name and user.email")
     return name, mail
 
@@ -135,6 +135,8 @@ def topic_mails(folder, who, base, topic, people, args):
     try:
         if topic == "stable":
             patches, commits = series.stable_commits(base, author, ref)
+            if not patches:
+                die(f"no patch of patches/{BASE} is marked as fit for stable")
             cover, before = dict(STABLE, text=STABLE["text"] + "".join(
                 f"- {p['subject']}:\n  {p['stable']}\n" for p in patches)), base
         else:
@@ -180,7 +182,8 @@ def distribution(folder, who, base):
 def command(args):
     need("git", "perl")
     who, base = submitter(args.submitter), series.get_base()
-    topics = [args.topic] if args.topic else [*series.read_topics(), "stable", "distribution"]
+    stable = ["stable"] if any(p["stable"] for p in series.read_series()) else []
+    topics = [args.topic] if args.topic else [*series.read_topics(), *stable, "distribution"]
     targets = {t: os.path.join(os.path.abspath(args.folder), t) for t in topics}
     for target in targets.values():
         check_target(target)

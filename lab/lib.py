@@ -175,6 +175,8 @@ def results():
 def main(func, args=None):
     """Run a command's main function; turn what the user can do something about into a sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not os.access(BUILD if os.path.isdir(BUILD) else TOP, os.W_OK):
+        die(f"cannot write {BUILD}: this clone is another user's; make an own clone and work there")
     try:
         sys.exit(func(sys.argv[1:] if args is None else args))
     except KeyboardInterrupt:

@@ -289,7 +289,8 @@ def read_topics(top=TOP):
             die(f"patches/{BASE}/{topic}/cover needs {', '.join(late)}, which patches/{BASE}/series does not name before it")
     if not res:
         die(f"patches/{BASE}/series names no topic")
-    if lost := {os.path.basename(d[:-1]) for d in glob.glob(f"{folder}/*/")} - set(res):
+    # One that has only its cover is of a new topic, whose commits are to come.
+    if lost := {os.path.basename(os.path.dirname(d)) for d in glob.glob(f"{folder}/*/series")} - set(res):
         die(f"patches/{BASE}/series does not name {', '.join(sorted(lost))}; add a line for it, or remove the folder")
     return res
 
