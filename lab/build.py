@@ -32,7 +32,7 @@ def digest(*parts):
 
 
 def compiler(arch):
-    return out([f"{kbuild.CROSS[arch]}gcc", "--version"]) + out([f"{kbuild.CROSS[arch]}ld", "--version"])
+    return read(f"{LAB}/cc") + out([f"{kbuild.CROSS[arch]}gcc", "--version"]) + out([f"{kbuild.CROSS[arch]}ld", "--version"])
 
 
 def config(*fragments):
