@@ -32,7 +32,7 @@ def digest(*parts):
 
 
 def compiler(arch):
-    return out([f"{kbuild.CROSS[arch]}gcc", "--version"]) + out([f"{kbuild.CROSS[arch]}ld", "--version"])
+    return read(f"{LAB}/cc") + out([f"{kbuild.CROSS[arch]}gcc", "--version"]) + out([f"{kbuild.CROSS[arch]}ld", "--version"])
 
 
 def config(*fragments):
@@ -78,7 +78,9 @@ def source(kind):
 def count(sources):
     """The arguments of make that have gcov count in some objects. The compiler inlines before it counts, and
     then takes lines of an inlined function together: so it must not do that early."""
-    return [arg for name in sorted({os.path.basename(f).removesuffix(".c") for f in sources})
+    stems = sorted({f.removesuffix(".c") for f in sources})
+    # An object is called by its path from the Makefile that names it.
+    return [arg for s in stems for name in sorted({os.path.basename(s), s.rpartition("drivers/iommu/")[2]})
             for arg in (f"GCOV_PROFILE_{name}.o=y", f"CFLAGS_{name}.o=-fno-early-inlining")]
 
 

@@ -10,15 +10,14 @@ import re
 import subprocess
 import time
 
-from lib import CACHE, JOBS, die, need, say
+from lib import CACHE, JOBS, LAB, die, need, say
 from series import tree_path
 
 CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
          "powerpc": "powerpc-linux-gnu-", "s390": "s390x-linux-gnu-"}
-# Nothing of the time, the user and the machine goes into an object. CCACHE_DEPEND: a third less CPU time from nothing, as an
-# object that is not in the cache is not preprocessed first.
+# Nothing of the time, the user and the machine goes into an object.
 ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER": "lab",
-       "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1", "CCACHE_DEPEND": "1",
+       "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1",
        "CCACHE_DIR": os.environ.get("CCACHE_DIR", os.path.join(CACHE, "ccache"))}
 
 
@@ -37,10 +36,10 @@ def make(name, arch, *args, what, makefile=None):
     A makefile of the lab is called where the objects are, as the kernel's calls itself there."""
     variant, _, target = arch.rpartition("-")
     if variant != "clang":
-        tools = [f"CROSS_COMPILE={CROSS[target]}", f"CC=ccache {CROSS[target]}gcc", "HOSTCC=ccache gcc"]
+        tools = [f"CROSS_COMPILE={CROSS[target]}", f"CC={LAB}/cc {CROSS[target]}gcc", f"HOSTCC={LAB}/cc gcc"]
         need("make", "ccache", CROSS[target] + "gcc")
     else:
-        tools = ["LLVM=1", "CC=ccache clang", "HOSTCC=ccache clang"]
+        tools = ["LLVM=1", f"CC={LAB}/cc clang", f"HOSTCC={LAB}/cc clang"]
         need("make", "ccache", "clang", "ld.lld", "llvm-ar")
     start = last = time.monotonic()
     # LOCALVERSION= keeps the git state of the tree out of the version.
