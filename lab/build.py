@@ -3,7 +3,8 @@
 
 KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what
-lab/coverage.py looks at). Its folder has image, vmlinux, config and modules."""
+lab/coverage.py looks at); or vfio: that topic with what it needs and nothing else. Its folder has image, vmlinux,
+config and modules."""
 import glob
 import hashlib
 import os
@@ -24,7 +25,7 @@ IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image", "s
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
 WITHOUT = "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"
-KERNELS = [f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS]
+KERNELS = [f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS] + ["vfio"]
 
 
 def digest(*parts):
@@ -38,14 +39,6 @@ def compiler(arch):
 def config(*fragments):
     """The fragments of a kernel, as one text"""
     return "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments))
-
-
-def with_tests(base):
-    """The base with those patches of the series that add tests in files of their own: what lets the
-    stock kernel run them"""
-    patches = [p for p in series.read_series() if any(a.startswith(("tools/", "drivers/iommu/iommu-sim", "drivers/vfio/"))
-                                                      for a in p["adds"])]
-    return series.compose_commits(base, patches, "refs/lab/tests")[-1]
 
 
 def without(base):
@@ -68,8 +61,8 @@ def source(kind):
             + (f" that patches/{BASE} does not have (`make refresh` writes them there)" if kind == "patched" else ""))
         return f"{kind}+dirty"
     try:
-        series.put_tree(kind, base if kind == "stock" else with_tests(base) if kind == "stocktests"
-                        else without(base) if kind == "without" else series.compose(base))
+        series.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
+                        else series.compose(base, {"stocktests": ["sim"], "vfio": ["vfio"]}.get(kind)))
     except series.Refused as e:
         die(e)
     return kind
