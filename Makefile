@@ -43,11 +43,11 @@ help:
 #? V=1, NO_COLOR=1  show every command; no colour
 
 run:
-	$(lab)/run $(MACHINE)
+	$(lab)/lab run $(MACHINE)
 client:
-	$(lab)/client
+	$(lab)/lab client
 bench:
-	$(lab)/bench $(MACHINE)
+	$(lab)/lab bench $(MACHINE)
 check:
 	$(lab)/lab check $(ONLY)
 lint:

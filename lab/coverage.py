@@ -17,7 +17,6 @@ import glob
 import json
 import os
 import re
-import runpy
 import shutil
 
 import build
@@ -26,8 +25,8 @@ import kunit
 import series
 import table
 from lib import BASE, BUILD, LAB, die, free_space, lock, out, read, step, write
+from selftest import selftest
 
-selftest = runpy.run_path(f"{LAB}/selftest")["selftest"]
 KERNEL, PROGRAMS = "patched-gcov", ["vfio_type1_attach", "vfio_type1_fail_nth", "gcov"]
 VFIO = "vfio_iommu_type1_attach_group vfio_iommu_type1_detach_group vfio_domain_detach vfio_domain_destroy".split()
 
@@ -75,7 +74,7 @@ def run_kunit(seen, arch):
         kunit.make("patched", arch, variant, *build.count(counted))
     init = build.pack(f"gcov-{arch}", f"{obj}/usr/gen_init_cpio", "gcov", arch)
     with step(f"running KUnit on {arch} with gcov"):
-        console = kunit.boot(obj, arch, where, more=["-initrd", init])
+        console = kunit.boot(obj, arch, where, init=init)
     ran = [m[1] for ln in console if (m := re.search(r"\b((?:not )?ok) \d+ \w", ln))]
     if not ran or "not ok" in ran:
         die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): {os.path.relpath(where)}/console")
@@ -93,7 +92,7 @@ def run_vfio(seen):
         die(str(e))
     failed = [p for p in PROGRAMS if ran.get(p, {}).get("status") != 0]
     if failed:
-        die(f"{failed[0]} fails (lab/selftest {KERNEL} {' '.join(PROGRAMS[:-1])} tells more)")
+        die(f"{failed[0]} fails (lab/lab selftest {KERNEL} {' '.join(PROGRAMS[:-1])} tells more)")
     results = read(f"{BUILD}/boot/{KERNEL}/results").splitlines()
     collect(seen, results, where, build.kernel(KERNEL), "gcov")
 

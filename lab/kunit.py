@@ -10,30 +10,18 @@ import io
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 
 import kbuild
-import progress
+import qemu
 import series
 from build import source
 from lib import BUILD, LAB, TOP, die, free_space, lock, need, read, say, step, write
 
 FOLDER = f"{LAB}/kunit.d"
-# By architecture: QEMU and the machine, the image that it boots, the console. What is not here is as in
-# tools/testing/kunit/qemu_configs; powerpc is 32-bit e500mc, what FSL_PAMU is for.
-MACHINES = {
-    "x86_64": ("x86_64 -bios qboot.rom", "arch/x86/boot/bzImage", "ttyS0"),
-    "arm": ("arm -M virt", "arch/arm/boot/zImage", "ttyAMA0"),
-    "arm64": ("aarch64 -M virt -cpu cortex-a57", "arch/arm64/boot/Image", "ttyAMA0"),
-    "powerpc": ("ppc -M ppce500 -cpu e500mc", "vmlinux", "ttyS0"),
-    "s390": ("s390x -M s390-ccw-virtio -cpu qemu", "arch/s390/boot/bzImage", "ttyS0"),
-}
-# What the console of a run that counts does not show, besides failed tests. A suite NAME_warn is there
-# to show that the kernel warns.
-COMPLAINTS = (r"Kernel panic|WARNING: |BUG: |Oops|general protection|suspicious RCU usage|circular locking|"
-              r"inconsistent lock state|UBSAN|sleeping function called|list_(add|del) corruption")
+# By architecture: the image that is booted
+IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm": "arch/arm/boot/zImage", "arm64": "arch/arm64/boot/Image",
+         "powerpc": "vmlinux", "s390": "arch/s390/boot/bzImage"}
 # Seconds of CPU time, or asleep, in which a guest that is well has something to say
 PATIENCE = 300
 # Options of lab/debug.config that an architecture does not have
@@ -56,7 +44,7 @@ def suites(arch):
 
 def configure(tree, arch, variant, text):
     """Configure the kernel of an architecture in a tree; variant keeps its objects apart from others."""
-    need(f"qemu-system-{MACHINES[arch][0].split()[0]}")
+    need(qemu.PROGRAM[arch])
     fragment = f"{BUILD}/kunit/{variant}.config"
     write(fragment, text)
     kbuild.configure(tree, variant, fragment)
@@ -64,7 +52,7 @@ def configure(tree, arch, variant, text):
 
 def make(tree, arch, variant, *more):
     """Build it: what QEMU boots"""
-    kbuild.make(tree, variant, os.path.basename(MACHINES[arch][1]), *more, what=f"{variant} kernel")
+    kbuild.make(tree, variant, os.path.basename(IMAGE[arch]), *more, what=f"{variant} kernel")
 
 
 def build(tree, arch, debug=""):
@@ -77,26 +65,13 @@ def build(tree, arch, debug=""):
     make(tree, arch, f"kunit-{debug}{arch}")
 
 
-def guest(argv, console, patience):
-    """Run QEMU until it ends, or has said nothing on the console for so many seconds, of CPU time or asleep."""
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as proc:
-        try:
-            progress.wait(proc, lambda: progress.size(console), patience=patience, asleep=patience)
-        finally:
-            proc.kill()
-        says = proc.stdout.read().decode(errors="replace")
-    if proc.returncode > 0:
-        die(f"QEMU failed with exit status {proc.returncode}: {says}")
-
-
-def boot(obj, arch, where, cmdline="", more=(), patience=PATIENCE):
+def boot(obj, arch, where, cmdline="", init=None, patience=PATIENCE):
     """Boot a kernel of KUnit; return the lines of its console, which is where/console."""
-    qemu, image, tty = MACHINES[arch]
-    shutil.rmtree(where, ignore_errors=True)
-    os.makedirs(where)
-    guest([*f"qemu-system-{qemu} -nodefaults -m 1024 -no-reboot -nographic".split(), "-serial", f"file:{where}/console",
-           "-kernel", f"{obj}/{image}", *more,
-           "-append", f"console={tty} kunit.enable=1 oops=panic panic=-1 {cmdline}"], f"{where}/console", patience)
+    machine = qemu.machines("kunit")[f"kunit-{arch}"]
+    proc = qemu.start(machine, where, f"{obj}/{IMAGE[arch]}", init, f"kunit.enable=1 {machine['cmdline']} {cmdline}", ports=())
+    status, _, says = qemu.end(proc, where, patience=patience, asleep=patience)
+    if status > 0:
+        die(f"QEMU failed with exit status {status}: {says}")
     return read(f"{where}/console").splitlines()
 
 
@@ -125,11 +100,12 @@ def execute(tree, arch, only=None, debug="", patience=PATIENCE):
     """Run the tests; return {name: passed} and what else the console complained of"""
     obj, where = kbuild.obj(tree, f"kunit-{debug}{arch}"), f"{BUILD}/kunit/{tree}-{debug}{arch}"
     console = boot(obj, arch, where, f"kunit_shutdown=reboot {f'kunit.filter_glob={only}' if only else ''}", patience=patience)
+    # A suite NAME_warn is there to show that the kernel warns.
     log = re.sub(r"# Subtest: (\w+_warn)\r?\n.*?\n[^\n]*\bok \d+ \1\r?\n", "", "\n".join(console) + "\n", flags=re.S)
     seen, wrong = parse(tree, console)
     if not only and (lost := {n.split(".")[0] for n in seen} ^ set(suites(arch))):
         wrong.append(f"run and not named in lab/kunit.d/{arch}.config, or named and not run: {', '.join(sorted(lost))}")
-    return seen, sorted({ln.strip() for ln in log.splitlines() if re.search(COMPLAINTS, ln)}) + wrong
+    return seen, sorted(set(qemu.complaints(log.splitlines()))) + wrong
 
 
 def arguments(parser):

@@ -12,7 +12,6 @@ import concurrent.futures
 import json
 import os
 import re
-import runpy
 import threading
 import time
 
@@ -21,8 +20,8 @@ import kbuild
 import kunit
 import series
 from lib import BASE, BUILD, LAB, die, free_space, lock, read, say, step, write
+from selftest import selftest
 
-selftest = runpy.run_path(f"{LAB}/selftest")["selftest"]
 FOLDER = f"{LAB}/mutations/{BASE}"
 TREES = ["mutants-0", "mutants-1"]
 stop = threading.Event()
@@ -122,7 +121,7 @@ def walk(tree, arch, mutants):
 def fails(program, image, initramfs):
     """Boot and run one program of the VFIO selftests; return what fails"""
     try:
-        seen, bad = selftest("mutant", [program], 512, image, initramfs, to_the_end=False)
+        seen, bad = selftest("mutant", [program], image, initramfs, to_the_end=False)
     except RuntimeError as e:
         return [str(e).splitlines()[0]]
     failed = [f"{program}: {n}" for r in seen.values() for n, good in r["cases"].items() if not good]

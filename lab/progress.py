@@ -4,15 +4,13 @@ longer. It hangs if it uses far more CPU time without a sign of progress than it
 been asleep."""
 import contextlib
 import os
-import signal
 import subprocess
 import time
 
 PERIOD = 0.2
-# How many times as long as it took to start a program may go on without a sign, in CPU time
+# How many times as long as it took to start a program may go on without a sign, in CPU time; half as many seconds it may
+# sleep. A sleep is as long on every machine.
 PATIENCE = 240
-# Seconds that it may sleep without one. A sleep is as long on every machine.
-ASLEEP = 120
 # What a guest may print. One that prints for ever makes progress, too.
 FLOOD = 256 << 20
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -35,28 +33,14 @@ def stats(where):
     return res
 
 
-def descendants(pid, every=None):
-    """A process and all that it began, each after its parent"""
-    every, res = every or stats("/proc"), [pid]
-    for p in res:
-        res += [c for c, stat in every.items() if stat[1] == str(p)]
-    return res
-
-
 def activity(pid):
-    """CPU seconds of a process and its descendants, and whether one of their threads runs, or would if a CPU or a
+    """CPU seconds of a process and all that it began, and whether one of their threads runs, or would if a CPU or a
     disk had time for it"""
-    every = stats("/proc")
-    family = [p for p in descendants(pid, every) if p in every]
-    used = sum(int(n) for p in family for n in every[p][11:15]) / TICKS
+    every, family = stats("/proc"), [pid]
+    for p in family:
+        family += [c for c, stat in every.items() if stat[1] == str(p)]
+    used = sum(int(n) for p in family if p in every for n in every[p][11:15]) / TICKS
     return used, any(t[0] in "RD" for p in family for t in stats(f"/proc/{p}/task").values())
-
-
-def end_children(pid):
-    """End the descendants of a process that hang: it sees to what they have done until then"""
-    for p in descendants(pid)[1:]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(p, signal.SIGTERM)
 
 
 def size(*paths):
@@ -64,7 +48,7 @@ def size(*paths):
     return sum(os.path.getsize(p) for p in paths if os.path.exists(p))
 
 
-def wait(proc, signs, up=lambda: True, patience=PATIENCE, asleep=ASLEEP, until=lambda: False):
+def wait(proc, signs, up=lambda: True, patience=PATIENCE, asleep=None, until=lambda: False):
     """Wait until a process ends, or until() is true; return None, or if it hangs what shows that, as the end of a
     sentence. signs() is a number that grows with what it does, up() tells that it has started."""
     seen, idle, since, started, last = 0, 0.0, 0.0, None, 0.0
@@ -82,12 +66,12 @@ def wait(proc, signs, up=lambda: True, patience=PATIENCE, asleep=ASLEEP, until=l
             started, limit = cpu, max(limit, patience * cpu)
         if (now := signs()) != seen:
             seen, idle, since = now, 0, cpu
-        # A moment's CPU time is a guest's clock that ticks while it has nothing to do.
-        idle += PERIOD if not runs and cpu - last < PERIOD / 2 else 0
+        # It sleeps if it mostly does: the clock of a guest ticks, and programs in it look now and then.
+        idle = idle + PERIOD if not runs and cpu - last < PERIOD / 2 else max(0, idle - 2 * PERIOD)
         last = cpu
         if cpu - since > limit:
             return f"it used {cpu - since:.0f} s of CPU time and nothing came of it"
-        if idle > asleep:
+        if idle > (asleep or patience / 2):
             return f"for {idle:.0f} s it slept and nothing came of it"
         if seen > FLOOD:
             return f"it does not stop printing, {seen >> 20} MiB so far"

@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
-#include "vfio.h"
+#include "dma.h"
 
 #define MIB		(1UL << 20)
 #define MAX_MIB		1024
@@ -35,15 +35,8 @@ static void map_memory(unsigned long mib)
 static void report_join(const char *what, int iommus, int n, unsigned long mib,
 			const struct join *j)
 {
-	char *cost = "";
-	size_t i;
-
-	for (i = 0; counting && i < COUNTERS; i++)
-		cost = str("%s, \"%s\": %lu", cost, counters[i], j->cost[i]);
-	if (!counting)
-		cost = str(", \"ns\": %ld", j->ns);
-	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu%s}",
-	       what, iommus, n, mib, cost);
+	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu, %s}",
+	       what, iommus, n, mib, counting ? calls_json(j->cost, COUNTERS) : str("\"ns\": %ld", j->ns));
 }
 
 /*
@@ -70,14 +63,10 @@ static void measure_joins(const char *what, int iommus, int n, unsigned long mib
 /* Pages in use, as the difference of two calls: allocated less freed */
 static long pages_used(void)
 {
+	long used = -number_in("/proc/vmstat", "pgfree ");
 	char buf[16384], *line;
-	long used = 0;
 
 	read_file("/proc/vmstat", buf, sizeof(buf));
-	line = strstr(buf, "pgfree ");
-	if (!line)
-		fail("pgfree in /proc/vmstat");
-	used -= atol(line + strlen("pgfree "));
 	for (line = strstr(buf, "pgalloc_"); line; line = strstr(line + 1, "pgalloc_"))
 		used += atol(strchr(line, ' '));
 	return used;
@@ -90,10 +79,8 @@ static long pages_used(void)
 static void measure_error(unsigned long mib)
 {
 	struct join j;
-	char *cost = "";
 	long pages;
 	int round;
-	size_t i;
 
 	for (round = 0; round < 2; round++) {
 		new_container();
@@ -108,31 +95,24 @@ static void measure_error(unsigned long mib)
 		probe_set("target", "0");
 		close_container();
 	}
-	for (i = 0; i < COUNTERS; i++)
-		cost = str("%s, \"%s\": %lu", cost, counters[i], j.cost[i]);
-	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu%s, "
+	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu, %s, "
 	       "\"errno\": %s, \"ns\": %ld, \"kib\": %ld}",
-	       mib, cost, errno_name(j.err), j.ns, pages * (long)PAGE / 1024);
+	       mib, calls_json(j.cost, COUNTERS), errno_name(j.err), j.ns, pages * (long)PAGE / 1024);
 }
 
 /* --- Simulated IOMMUs (Documentation/driver-api/iommu-sim.rst) ---------------- */
 
 static void sim_device(int iommu, int n)
 {
-	char *name = str("i%d.d%d", iommu, n), link[256];
+	char *name = str("i%d.d%d", iommu, n), *number;
 	struct group *g = &groups[ngroups++];
-	ssize_t len;
 
 	write_file(str("/sys/bus/platform/devices/%s/driver_override", name), "vfio-platform");
 	write_file("/sys/bus/platform/drivers/vfio-platform/bind", name);
-	len = readlink(str("/sys/bus/platform/devices/%s/iommu_group", name), link,
-		       sizeof(link) - 1);
-	if (len < 0)
+	number = link_name(str("/sys/bus/platform/devices/%s/iommu_group", name));
+	if (!number)
 		fail(name);
-	link[len] = 0;
-	*g = (struct group){
-		.number = atoi(strrchr(link, '/') + 1), .ndevs = 1, .dev[0].name = name,
-	};
+	*g = (struct group){ .number = atoi(number), .ndevs = 1, .dev[0].name = name };
 	open_group(g);
 }
 
@@ -172,12 +152,6 @@ static void sim_end(int iommus)
 
 /* --- */
 
-static void start_counting(void)
-{
-	count_calls();
-	counting = true;
-}
-
 static void measure_sim(void)
 {
 	static const int iommus[] = { 1, 2, 4, 8, 16 };
@@ -201,25 +175,25 @@ int main(void)
 	bool sim;
 
 	begin();
+	hello();
 	sim = *option("lab.sim=");
 	memory = mmap(NULL, MAX_MIB * MIB, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory == MAP_FAILED)
 		fail("mmap");
-	if (sim && mount("configfs", "/sys/kernel/config", "configfs", 0, NULL))
-		fail("configfs");
-
 	if (sim) {
+		mount_at("", "configfs", "/sys/kernel/config");
 		measure_sim();
 		sim_begin(1, MAX_JOINING);
 	} else {
-		find_groups();
+		find_groups(can_dma);
 	}
 	errno = 0;
 	if (ngroups < 2)
 		fail("fewer than two groups");
 	measure();
-	start_counting();
+	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
+	counting = true;
 	measure();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		measure_error(sizes[i]);
@@ -227,5 +201,5 @@ int main(void)
 		sim_end(1);
 		measure_sim();
 	}
-	finish();
+	end();
 }

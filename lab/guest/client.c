@@ -20,11 +20,6 @@
 /* A device that comes, or goes, is noticed some rounds later */
 #define MAX_ROUNDS	40
 
-static const char *const counters[] = {
-	"domain_alloc", "domain_free", "attach_group", "attach_dev",
-	"detach_group", "injected",
-};
-
 static struct device {
 	const char *slot;		/* in the virtual machine */
 	char *name;			/* 0000:00:03.0 */
@@ -35,14 +30,13 @@ static struct device {
 
 #define THIRD	(&devices[2])
 
-int results = -1;
 static pid_t qemu;
 static FILE *monitor;			/* QMP */
 static FILE *rounds;			/* what the virtual machine says */
 static bool deleted;			/* a device, says QMP */
 static bool running;			/* the virtual machine */
 static int present;			/* devices that QEMU took */
-static unsigned long before[ARRAY_SIZE(counters)];
+static unsigned long calls[ALL_COUNTERS];	/* before a step, then in it */
 
 /* --- What is there before QEMU ------------------------------------------- */
 
@@ -64,22 +58,20 @@ static void share_host(void)
 static void find_devices(void)
 {
 	struct device *d = devices;
-	char *sysfs, link[256] = "";
-	struct dirent **list;
-	int n, i;
+	char *sysfs, *name[64];
+	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
 
-	n = scandir("/sys/bus/pci/devices", &list, NULL, alphasort);
-	for (i = 0; i < n && d < devices + ARRAY_SIZE(devices); i++) {
-		sysfs = str("/sys/bus/pci/devices/%s", list[i]->d_name);
-		if (list[i]->d_name[0] == '.' || !is_edu(sysfs))
+	for (int i = 0; i < n && d < devices + ARRAY_SIZE(devices); i++) {
+		sysfs = str(PCI "/devices/%s", name[i]);
+		if (!is_edu(sysfs))
 			continue;
-		d->name = list[i]->d_name;
+		d->name = name[i];
 		write_file(str("%s/driver_override", sysfs), "vfio-pci");
-		write_file("/sys/bus/pci/drivers_probe", d->name);
-		if (readlink(str("%s/iommu_group", sysfs), link,
-			     sizeof(link) - 1) < 0)
+		write_file(PCI "/drivers_probe", d->name);
+		d->group = link_name(str("%s/iommu_group", sysfs));
+		if (!d->group)
 			fail("the device has no IOMMU group");
-		d->group = str("/vfio%s", strrchr(link, '/'));
+		d->group = str("/vfio/%s", d->group);
 		d++;
 	}
 	if (d < devices + ARRAY_SIZE(devices))
@@ -103,6 +95,16 @@ static void wait_for(const char *what)
 	usleep(10000);
 }
 
+/* The file of a port, which one at a time can have open */
+static const char *port_path(int number)
+{
+	int fd = open_port(number);
+	char *path = link_target(str("/proc/self/fd/%d", fd));
+
+	close(fd);
+	return path;
+}
+
 /* The virtual machine boots the same kernel with the same command line */
 static void exec_qemu(bool exists)
 {
@@ -114,7 +116,7 @@ static void exec_qemu(bool exists)
 		"-kernel", "/tmp/nested/vmlinux",
 		"-initrd", "/tmp/nested/initramfs",
 		"-append", cmdline,
-		"-chardev", "file,id=console,path=/dev/vport0p2",
+		"-chardev", str("file,id=console,path=%s", port_path(2)),
 		"-serial", "chardev:console",
 		"-chardev", "file,id=rounds,path=/tmp/rounds",
 		"-device", "virtio-serial-pci,addr=3",
@@ -190,19 +192,13 @@ static void start_qemu(bool exists)
 /* How many files QEMU has open whose names end like this */
 static int open_files(const char *end)
 {
-	char *path = str("/proc/%d/fd", qemu), link[256];
-	struct dirent **list;
-	int n, i, count = 0;
-	ssize_t len;
+	char *path = str("/proc/%d/fd", qemu), *name[1024], *file;
+	int n = names(path, name, ARRAY_SIZE(name)), count = 0;
 
-	n = scandir(path, &list, NULL, NULL);
-	for (i = 0; i < n; i++) {
-		len = readlink(str("%s/%s", path, list[i]->d_name), link,
-			       sizeof(link) - 1);
-		if (len < (ssize_t)strlen(end))
-			continue;
-		link[len] = 0;
-		count += !strcmp(link + len - strlen(end), end);
+	while (n-- > 0) {
+		file = link_target(str("%s/%s", path, name[n]));
+		count += file && strlen(file) >= strlen(end) &&
+			 !strcmp(file + strlen(file) - strlen(end), end);
 	}
 	return count;
 }
@@ -210,13 +206,7 @@ static int open_files(const char *end)
 /* How much memory VFIO has charged to QEMU, in KiB */
 static unsigned long locked_memory(void)
 {
-	char buf[4096], *locked;
-
-	read_file(str("/proc/%d/status", qemu), buf, sizeof(buf));
-	locked = strstr(buf, "VmLck:");
-	if (!locked)
-		fail("there is no VmLck in QEMU's status");
-	return strtoul(locked + strlen("VmLck:"), NULL, 10);
+	return number_in(str("/proc/%d/status", qemu), "VmLck:");
 }
 
 /* --- The virtual machine ------------------------------------------------- */
@@ -274,35 +264,25 @@ static const char *at_work(void)
 
 /* --- Steps --------------------------------------------------------------- */
 
-static void begin(void)
+static void start_step(void)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(counters); i++)
-		before[i] = probe_get(counters[i]);
+	count(calls, ALL_COUNTERS);
 }
 
 static void done(const char *what, const char *said)
 {
-	unsigned long cost[ARRAY_SIZE(counters)];
-	char *numbers = "";
-	size_t i;
-
 	/* What the virtual machine does next costs nothing here */
-	for (i = 0; i < ARRAY_SIZE(counters); i++) {
-		cost[i] = probe_get(counters[i]) - before[i];
-		numbers = str("%s\"%s\": %lu, ", numbers, counters[i], cost[i]);
-	}
-	report("{\"type\": \"step\", \"step\": \"%s\", %s\"containers\": %d, "
-	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what, numbers,
-	       open_files("/vfio/vfio"), locked_memory(), said, running ? at_work() : "");
+	count_since(calls, ALL_COUNTERS);
+	report("{\"type\": \"step\", \"step\": \"%s\", %s, \"containers\": %d, "
+	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what,
+	       calls_json(calls, ALL_COUNTERS), open_files("/vfio/vfio"), locked_memory(), said, running ? at_work() : "");
 }
 
 static void add(const char *what, const struct device *d)
 {
 	const char *said;
 
-	begin();
+	start_step();
 	said = tell(str("{'execute': 'device_add', 'arguments': {"
 			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%s', 'addr': '%s'}}",
 			d->name, d->slot, d->slot));
@@ -315,7 +295,7 @@ static void del(const char *what, const struct device *d)
 {
 	const char *said;
 
-	begin();
+	start_step();
 	deleted = false;
 	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%s'}}",
 			d->slot));
@@ -340,14 +320,14 @@ static void steps(bool qemu_exists)
 {
 	char *domain;
 
-	begin();
+	start_step();
 	start_qemu(qemu_exists);
 	present = 1;
 	done("start", "");
 	add("second", &devices[1]);
 	domain = str("%lu", probe_get("last"));
 
-	begin();
+	start_step();
 	rounds = fopen(HOST "/tmp/rounds", "r");
 	if (!rounds || *tell("{'execute': 'cont'}"))
 		fail("cont");
@@ -389,28 +369,12 @@ static void stop_qemu(void)
 
 int main(void)
 {
-	char *todo;
-
-	mount_at("", "devtmpfs", "/dev");
-	mount_at("", "proc", "/proc");
-	mount_at("", "sysfs", "/sys");
-	results = open_port(1);
-	todo = option("lab.do=");
-
+	begin();
 	hello();
-	if (!strcmp(todo, "hang"))
-		for (;;)
-			pause();
-	if (!strcmp(todo, "warn")) {
-		write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at main");
-		power_off();
-	}
-
 	share_host();
 	find_devices();
 	load_probe("/probe.ko");
-	steps(strcmp(todo, "noqemu"));
+	steps(strcmp(option("lab.do="), "noqemu"));
 	stop_qemu();
-
-	end(true);
+	end();
 }

@@ -12,8 +12,8 @@
 #include <linux/virtio_pci.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include "dma.h"
 #include "edu.h"
-#include "vfio.h"
 
 /*
  * What the devices see, from the aperture's start on. edu has 28 address bits,
@@ -29,10 +29,19 @@ enum { SOURCE, DEST, SQ, CQ, OUT, HIGH, PAGES = HIGH + 4 };
 static unsigned char (*page)[PAGE];
 static uint64_t base;
 
+/* A device while its DMA is tried */
+struct target {
+	const struct kind *kind;
+	const char *name;
+	int fd;
+	uint64_t bar, config;		/* offsets of the regions in it */
+};
+
 struct kind {
 	uint32_t class;			/* 0: match id instead */
 	uint32_t id;
-	void (*write)(struct device *d, uint64_t iova);	/* returns when it is done */
+	int region;			/* the BAR with the registers */
+	void (*write)(struct target *d, uint64_t iova);	/* returns when it is done */
 	bool (*written)(const unsigned char *mem);
 };
 
@@ -42,7 +51,7 @@ static void transfer(ssize_t len, size_t size, const char *what)
 		fail(what);
 }
 
-static uint32_t config_get(struct device *d, int at, size_t size)
+static uint32_t config_get(struct target *d, int at, size_t size)
 {
 	uint32_t value = 0;
 
@@ -50,7 +59,7 @@ static uint32_t config_get(struct device *d, int at, size_t size)
 	return le32toh(value);
 }
 
-static uint32_t get(struct device *d, uint64_t reg, size_t size)
+static uint32_t get(struct target *d, uint64_t reg, size_t size)
 {
 	uint32_t value = 0;
 
@@ -59,7 +68,7 @@ static uint32_t get(struct device *d, uint64_t reg, size_t size)
 	return le32toh(value);
 }
 
-static void set(struct device *d, uint64_t reg, uint32_t value, size_t size)
+static void set(struct target *d, uint64_t reg, uint32_t value, size_t size)
 {
 	value = htole32(value);
 	/* All that the device may read is in memory. */
@@ -67,23 +76,23 @@ static void set(struct device *d, uint64_t reg, uint32_t value, size_t size)
 	transfer(pwrite(d->fd, &value, size, d->bar + reg), size, "write of a register");
 }
 
-static uint32_t get32(struct device *d, uint64_t reg)
+static uint32_t get32(struct target *d, uint64_t reg)
 {
 	return get(d, reg, 4);
 }
 
-static void set32(struct device *d, uint64_t reg, uint32_t value)
+static void set32(struct target *d, uint64_t reg, uint32_t value)
 {
 	set(d, reg, value, 4);
 }
 
-static void set64(struct device *d, uint64_t reg, uint64_t value)
+static void set64(struct target *d, uint64_t reg, uint64_t value)
 {
 	set32(d, reg, value);
 	set32(d, reg + 4, value >> 32);
 }
 
-static void wait_reg(struct device *d, uint64_t reg, uint32_t mask, uint32_t want)
+static void wait_reg(struct target *d, uint64_t reg, uint32_t mask, uint32_t want)
 {
 	while ((get32(d, reg) & mask) != want)
 		usleep(1000);
@@ -91,7 +100,7 @@ static void wait_reg(struct device *d, uint64_t reg, uint32_t mask, uint32_t wan
 
 /* --- edu ---------------------------------------------------------------- */
 
-static void edu_transfer(struct device *d, uint64_t src, uint64_t dst, int dir)
+static void edu_transfer(struct target *d, uint64_t src, uint64_t dst, int dir)
 {
 	set32(d, EDU_SRC, src);
 	set32(d, EDU_DST, dst);
@@ -100,7 +109,7 @@ static void edu_transfer(struct device *d, uint64_t src, uint64_t dst, int dir)
 	wait_reg(d, EDU_CMD, EDU_START, 0);
 }
 
-static void edu_write(struct device *d, uint64_t iova)
+static void edu_write(struct target *d, uint64_t iova)
 {
 	static unsigned int seed;
 	unsigned int i;
@@ -127,7 +136,7 @@ static bool edu_written(const unsigned char *mem)
 #define NVME_SQ_TAIL	0x1000
 #define NVME_IDENTIFY	6
 
-static void nvme_write(struct device *d, uint64_t iova)
+static void nvme_write(struct target *d, uint64_t iova)
 {
 	volatile __le32 *sq = (void *)page[SQ], *cq = (void *)page[CQ];
 
@@ -176,7 +185,7 @@ struct virtq_desc {
 };
 
 /* Where in BAR 4 the registers of a type begin; @at is the capability. */
-static uint32_t virtio_registers(struct device *d, int type, int *at)
+static uint32_t virtio_registers(struct target *d, int type, int *at)
 {
 	for (*at = config_get(d, PCI_CAPABILITY_LIST, 1); *at; *at = config_get(d, *at + 1, 1))
 		if (config_get(d, *at, 1) == PCI_CAP_ID_VNDR &&
@@ -186,7 +195,7 @@ static uint32_t virtio_registers(struct device *d, int type, int *at)
 	return 0;
 }
 
-static void virtio_queue(struct device *d, uint32_t common)
+static void virtio_queue(struct target *d, uint32_t common)
 {
 	uint64_t at = base + LOW_IOVA + SQ * PAGE;
 
@@ -213,7 +222,7 @@ static void virtio_request(uint64_t iova)
 	*(__le16 *)(page[SQ] + VIRTQ_DRIVER + 2) = htole16(1);
 }
 
-static void virtio_write(struct device *d, uint64_t iova)
+static void virtio_write(struct target *d, uint64_t iova)
 {
 	volatile __le16 *used = (void *)page[CQ];
 	uint32_t common, notify, multiplier;
@@ -253,10 +262,10 @@ static bool virtio_written(const unsigned char *mem)
 static const struct kind kinds[] = {
 	{ .id = EDU_ID, .write = edu_write, .written = edu_written },
 	{ .class = 0x010802, .write = nvme_write, .written = nvme_written },
-	{ .id = 0x10421af4, .write = virtio_write, .written = virtio_written },
+	{ .id = 0x10421af4, .region = 4, .write = virtio_write, .written = virtio_written },
 };
 
-const struct kind *kind_of(uint32_t class, uint32_t id)
+const void *can_dma(uint32_t class, uint32_t id)
 {
 	size_t i;
 
@@ -268,7 +277,7 @@ const struct kind *kind_of(uint32_t class, uint32_t id)
 
 /* --- */
 
-static uint64_t region(struct device *d, int index)
+static uint64_t region(struct target *d, int index)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
 
@@ -277,19 +286,20 @@ static uint64_t region(struct device *d, int index)
 	return info.offset;
 }
 
-static void open_device(struct group *g, struct device *d)
+static struct target open_device(struct group *g, struct device *dev)
 {
+	struct target d = { .kind = dev->kind, .name = dev->name };
 	uint16_t cmd;
 
-	d->fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, d->name);
-	if (d->fd < 0)
+	d.fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, d.name);
+	if (d.fd < 0)
 		fail("VFIO_GROUP_GET_DEVICE_FD");
-	d->config = region(d, VFIO_PCI_CONFIG_REGION_INDEX);
-	d->bar = region(d, d->kind->write == virtio_write ? VFIO_PCI_BAR4_REGION_INDEX :
-							    VFIO_PCI_BAR0_REGION_INDEX);
+	d.config = region(&d, VFIO_PCI_CONFIG_REGION_INDEX);
+	d.bar = region(&d, VFIO_PCI_BAR0_REGION_INDEX + d.kind->region);
 
-	cmd = htole16(config_get(d, PCI_COMMAND, 2) | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
-	transfer(pwrite(d->fd, &cmd, 2, d->config + PCI_COMMAND), 2, "write of PCI_COMMAND");
+	cmd = htole16(config_get(&d, PCI_COMMAND, 2) | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	transfer(pwrite(d.fd, &cmd, 2, d.config + PCI_COMMAND), 2, "write of PCI_COMMAND");
+	return d;
 }
 
 static void map_low(void)
@@ -313,7 +323,7 @@ void map_pages(void)
 		fail("VFIO_IOMMU_MAP_DMA");
 }
 
-static bool no_dma(struct device *d, const char *why)
+static bool no_dma(struct target *d, const char *why)
 {
 	report("{\"type\": \"note\", \"what\": \"%s: %s\"}", d->name, why);
 	return false;
@@ -323,7 +333,7 @@ static bool no_dma(struct device *d, const char *why)
  * The device writes through the mapping and it arrives; it writes to a page
  * mapped this moment and it arrives.
  */
-static bool arrives(struct device *d)
+static bool arrives(struct target *d)
 {
 	bool arrived;
 
@@ -343,7 +353,7 @@ static bool arrives(struct device *d)
 }
 
 /* It writes there again after the unmap, and nothing arrives, although the page is still there. */
-static bool stays_inside(struct device *d)
+static bool stays_inside(struct target *d)
 {
 	size_t i;
 
@@ -355,11 +365,11 @@ static bool stays_inside(struct device *d)
 	return true;
 }
 
-static bool device_dma(struct group *g, struct device *d, bool outside)
+static bool device_dma(struct group *g, struct device *dev, bool outside)
 {
+	struct target d = open_device(g, dev);
 	bool good;
 
-	open_device(g, d);
 	/*
 	 * QEMU's zPCI learns of a mapping only by the instruction that follows
 	 * it, and forgets all at a reset (RPCIT; hw/s390x/s390-pci-inst.c): there
@@ -370,8 +380,8 @@ static bool device_dma(struct group *g, struct device *d, bool outside)
 			fail("VFIO_IOMMU_UNMAP_DMA");
 		map_low();
 	}
-	good = arrives(d) && (!outside || stays_inside(d));
-	close(d->fd);
+	good = arrives(&d) && (!outside || stays_inside(&d));
+	close(d.fd);
 	return good;
 }
 

@@ -5,9 +5,6 @@
  * different orders, after a device had left, with errnos injected, and powers
  * off.
  *
- * Reports are JSON, one object a line, on a virtio port; the first one is
- * "hello", the last one "end". The console carries only kernel messages.
- *
  * On the kernel command line: lab.kernel=stock|patched chooses the probe
  * module; lab.do=panic|hang|halt|silent|noend|warn goes wrong on purpose;
  * lab.remap=1 is for devices that do not see mappings from before the attach;
@@ -15,7 +12,7 @@
  * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets.
  */
 #define _GNU_SOURCE
-#include "vfio.h"
+#include "dma.h"
 
 #define TIME_ROUNDS	5
 
@@ -36,16 +33,11 @@ static const char *domain_name(const struct join *j, int earlier)
 static void report_join(const char *what, const struct group *g, int earlier,
 			const struct join *j, long ns, bool dma_ok, const char *extra)
 {
-	char *cost = "";
-	size_t i;
-
-	for (i = 0; i < COUNTERS; i++)
-		cost = str("%s\"%s\": %lu, ", cost, counters[i], j->cost[i]);
 	report("{\"type\": \"group\", \"case\": \"%s\", \"device\": \"%s\", \"group\": %d, "
-	       "\"devices\": %d, \"iommu\": \"%s\", \"domain\": %s, %s\"ns\": %ld, \"dma\": %s, "
+	       "\"devices\": %d, \"iommu\": \"%s\", \"domain\": %s, %s, \"ns\": %ld, \"dma\": %s, "
 	       "\"errno\": %s%s}",
 	       what, g->dev[0].name, g->number, g->ndevs, g->iommu, domain_name(j, earlier),
-	       cost, ns, truth(dma_ok), errno_name(j->err), extra);
+	       calls_json(j->cost, COUNTERS), ns, truth(dma_ok), errno_name(j->err), extra);
 }
 
 /* A device that wrote outside is of no use any more until it was unplugged. */
@@ -117,7 +109,7 @@ static void orders(void)
 	};
 	struct group *three[] = { &groups[0], &groups[1], &groups[ngroups - 1] };
 	unsigned long cost[COUNTERS];
-	char *devices, *totals;
+	char *devices;
 	int domains, i;
 	bool dma_ok;
 	size_t n, c;
@@ -125,7 +117,6 @@ static void orders(void)
 	for (n = 0; n < ARRAY_SIZE(order); n++) {
 		memset(cost, 0, sizeof(cost));
 		devices = "";
-		totals = "";
 		domains = 0;
 		dma_ok = true;
 
@@ -139,10 +130,8 @@ static void orders(void)
 				cost[c] += members[i]->join.cost[c];
 			dma_ok = proven(members[i]) && dma_ok;
 		}
-		for (c = 0; c < COUNTERS; c++)
-			totals = str("%s, \"%s\": %lu", totals, counters[c], cost[c]);
-		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s%s}",
-		       devices, domains, truth(dma_ok), totals);
+		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s, %s}",
+		       devices, domains, truth(dma_ok), calls_json(cost, COUNTERS));
 		close_container();
 	}
 }
@@ -219,28 +208,16 @@ static void foreign_domain(void)
 
 int main(void)
 {
-	const char *todo;
-
 	begin();
-	todo = option("lab.do=");
-	if (!strcmp(todo, "panic"))
+	hello();
+	if (!strcmp(option("lab.do="), "panic"))
 		return 1;		/* the kernel does not like that */
-	if (!strcmp(todo, "hang"))
-		for (;;)
-			pause();
-	if (!strcmp(todo, "halt"))
-		reboot(RB_HALT_SYSTEM);	/* no timer wakes it up any more */
-	if (!strcmp(todo, "noend"))
-		power_off();
-	if (!strcmp(todo, "warn"))
-		write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at init.c:1 main");
-
-	find_groups();
+	find_groups(can_dma);
 	errno = 0;
 	if (ngroups < 3)
 		fail("fewer than three groups");
 	measure_time();
-	count_calls();
+	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
 	measure_cost();
 	orders();
 	leave_and_return();
@@ -248,5 +225,5 @@ int main(void)
 	inject(ENOMEM);
 	inject(ENODEV);
 	foreign_domain();
-	finish();
+	end();
 }

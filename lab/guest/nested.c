@@ -17,8 +17,6 @@
 
 #define MAX_DEVICES	8
 
-int results = -1;
-
 /* What a device is to be told: without a vIOMMU that is the physical address */
 static uint64_t physical(const unsigned char *mem)
 {
@@ -67,18 +65,15 @@ static bool dma(const char *sysfs)
 static void play(int n)
 {
 	struct { char *name; pid_t pid; } device[MAX_DEVICES];
-	char *sysfs, *line = str("round %d:", n);
+	char *sysfs, *line = str("round %d:", n), *name[64];
 	int devices = 0, status, i;
-	struct dirent **list;
 
-	n = scandir("/sys/bus/pci/devices", &list, NULL, alphasort);
-	if (n < 0)
-		fail("/sys/bus/pci/devices");
+	n = names(PCI "/devices", name, ARRAY_SIZE(name));
 	for (i = 0; i < n && devices < MAX_DEVICES; i++) {
-		sysfs = str("/sys/bus/pci/devices/%s", list[i]->d_name);
-		if (list[i]->d_name[0] == '.' || !is_edu(sysfs))
+		sysfs = str(PCI "/devices/%s", name[i]);
+		if (!is_edu(sysfs))
 			continue;
-		device[devices].name = list[i]->d_name;
+		device[devices].name = name[i];
 		device[devices].pid = fork();
 		if (!device[devices].pid)
 			_exit(!dma(sysfs));
@@ -96,10 +91,7 @@ int main(void)
 {
 	int n;
 
-	mount_at("", "devtmpfs", "/dev");
-	mount_at("", "proc", "/proc");
-	mount_at("", "sysfs", "/sys");
-	results = open_port(1);
+	begin();
 	/* The host sees by it that it sees the console */
 	write_file("/dev/kmsg", "<4>nested: up");
 	if (!strcmp(option("lab.do="), "panic"))
@@ -108,7 +100,7 @@ int main(void)
 		for (;;)
 			pause();
 	for (n = 1;; n++) {
-		/* It runs for a minute or so: what str() and scandir() took may stay */
+		/* It runs for a minute or so: what str() and names() took may stay */
 		play(n);
 		usleep(100000);
 	}

@@ -5,78 +5,29 @@
 #include <time.h>
 #include "vfio.h"
 
-#define PCI	"/sys/bus/pci"
-
 struct group groups[MAX_GROUPS];
 int ngroups;
 int container = -1;
 struct group *members[MAX_GROUPS];
 int nmembers;
 
-const char *const counters[COUNTERS] = {
-	"domain_alloc", "domain_free", "attach_group", "attach_dev",
-	"detach_group",
-};
-
-static bool probed;			/* the probe module is loaded */
-
-int results = -1;
-
-void finish(void)
-{
-	end(probed);
-}
+/* Whether a device can be used */
+static const void *(*known_device)(uint32_t class, uint32_t id);
 
 /* What the machine cannot give: the host knows whether that is meant. */
 static void refused(const char *call)
 {
 	report("{\"type\": \"refused\", \"call\": \"%s\", \"errno\": %s}", call, errno_name(errno));
-	finish();
+	end();
 }
 
-long now(void)
+/* Guest time in ns */
+static long now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000L + t.tv_nsec;
-}
-
-/* The names in a directory, but for the hidden ones; an empty list if there is none */
-static int names(const char *path, char *name[], int max)
-{
-	struct dirent *d;
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	while (dir && (d = readdir(dir)))
-		if (d->d_name[0] != '.' && n < max)
-			name[n++] = str("%s", d->d_name);
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static int alphabetic(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void begin(void)
-{
-	mount_at("", "devtmpfs", "/dev");
-	mount_at("", "proc", "/proc");
-	mount_at("", "sysfs", "/sys");
-	results = open_port(1);
-	if (!strcmp(option("lab.do="), "silent"))
-		power_off();
-	hello();
-}
-
-void count_calls(void)
-{
-	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
-	probed = true;
 }
 
 /* --- Groups ------------------------------------------------------------- */
@@ -95,7 +46,7 @@ static uint32_t class_of(const char *device)
 	return strtoul(buf, NULL, 0);
 }
 
-static const struct kind *kind_of_device(const char *device)
+static const void *kind_of(const char *device)
 {
 	uint16_t id[2];
 	char buf[32];
@@ -105,25 +56,13 @@ static const struct kind *kind_of_device(const char *device)
 			  buf, sizeof(buf));
 		id[i] = strtoul(buf, NULL, 0);
 	}
-	return kind_of(class_of(device), (uint32_t)id[1] << 16 | id[0]);
-}
-
-/* The last part of what a link in sysfs points to, or NULL */
-static char *link_name(const char *path)
-{
-	char link[256];
-	ssize_t len = readlink(path, link, sizeof(link) - 1);
-
-	if (len < 0)
-		return NULL;
-	link[len] = 0;
-	return str("%s", strrchr(link, '/') + 1);
+	return known_device(class_of(device), (uint32_t)id[1] << 16 | id[0]);
 }
 
 /* A device may get its group only when a driver probes it */
 static void add_device(const char *device)
 {
-	const struct kind *kind = kind_of_device(device);
+	const void *kind = kind_of(device);
 	struct group *g;
 	char *number;
 
@@ -150,19 +89,10 @@ static void add_device(const char *device)
 	g->dev[g->ndevs++] = (struct device){ .name = str("%s", device), .kind = kind };
 }
 
-/* All devices in the order of their addresses, which readdir() does not have */
-static int pci_devices(char *name[], int max)
-{
-	int n = names(PCI "/devices", name, max);
-
-	qsort(name, n, sizeof(*name), alphabetic);
-	return n;
-}
-
 static void bind_all(void)
 {
 	char *name[64];
-	int n = pci_devices(name, ARRAY_SIZE(name));
+	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
 
 	ngroups = 0;
 	for (int i = 0; i < n; i++)
@@ -187,7 +117,7 @@ static bool renew_bridges(void)
 {
 	bool found = false;
 	char *name[64];
-	int n = pci_devices(name, ARRAY_SIZE(name));
+	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
 
 	for (int i = 0; i < n; i++) {
 		char *path = str(PCI "/devices/%s/remove", name[i]);
@@ -203,8 +133,9 @@ static bool renew_bridges(void)
 	return found;
 }
 
-void find_groups(void)
+void find_groups(const void *(*known)(uint32_t class, uint32_t id))
 {
+	known_device = known;
 	bind_all();
 	if (renew_bridges())
 		bind_all();
@@ -256,14 +187,10 @@ static void settle(void)
 
 struct join join(struct group *g)
 {
-	unsigned long before[COUNTERS] = { 0 };
 	struct join j = { 0 };
 	long start;
-	size_t i;
 
-	for (i = 0; probed && i < COUNTERS; i++)
-		before[i] = probe_get(counters[i]);
-
+	count(j.cost, COUNTERS);
 	settle();
 	start = now();
 	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &container) ||
@@ -271,10 +198,9 @@ struct join join(struct group *g)
 		j.err = errno;
 	j.ns = now() - start;
 
-	for (i = 0; probed && i < COUNTERS; i++)
-		j.cost[i] = probe_get(counters[i]) - before[i];
-	if (probed && !j.err)
-		j.domain = probe_get("last");
+	count_since(j.cost, COUNTERS);
+	if (!j.err)
+		j.domain = last_domain();
 	if (!j.err)
 		members[nmembers++] = g;
 	return j;
@@ -334,14 +260,7 @@ int unmap(uint64_t iova, size_t size)
 
 unsigned long locked_memory(void)
 {
-	char buf[4096], *lck, *pin;
-
-	read_file("/proc/self/status", buf, sizeof(buf));
-	lck = strstr(buf, "VmLck:");
-	pin = strstr(buf, "VmPin:");
-	if (!lck || !pin)
-		fail("VmLck and VmPin in /proc/self/status");
-	return strtoul(lck + 6, NULL, 10) + strtoul(pin + 6, NULL, 10);
+	return number_in("/proc/self/status", "VmLck:") + number_in("/proc/self/status", "VmPin:");
 }
 
 uint64_t aperture(void)

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One container and the groups that join it, devices that prove DMA. An error
- * that no test means ends the guest: without the "end" report the run has failed.
+ * One container and the groups that join it. An error that no test means ends the
+ * guest: without the "end" report the run has failed.
  */
+#ifndef GUEST_VFIO_H
+#define GUEST_VFIO_H
+
 #include <linux/types.h>
 #include "guest.h"
 
 #define MAX_GROUPS	32
 #define MAX_FUNCTIONS	8
-
-/* Mounts, the port for results, hello() */
-void begin(void);
-/* end(), after a look at the probe if it is loaded */
-void finish(void) __attribute__((noreturn));
-/* Guest time in ns */
-long now(void);
-
-/* --- Calls of the IOMMU core, counted by the probe module ------------------- */
-
-/* "domain_alloc", "domain_free", "attach_group", "attach_dev", "detach_group" */
-#define COUNTERS	5
-extern const char *const counters[COUNTERS];
-
-/* The one of this kernel */
-void count_calls(void);
 
 /* --- Groups ------------------------------------------------------------- */
 
@@ -37,9 +24,7 @@ struct join {
 
 struct device {
 	char *name;			/* 0000:00:03.0 */
-	const struct kind *kind;
-	int fd;				/* while its DMA is tried */
-	uint64_t bar, config;		/* offsets of the regions in it */
+	const void *kind;		/* what tells of it, a find_groups()'s known() */
 };
 
 struct group {
@@ -57,10 +42,10 @@ extern struct group groups[MAX_GROUPS];
 extern int ngroups;
 
 /*
- * Bind all devices of a known kind to vfio-pci and open their groups. Reports
- * "refused" and ends if there are no groups as no IOMMU translates.
+ * Bind all devices to vfio-pci that known() returns not NULL for, and open their
+ * groups. Reports "refused" and ends if there are no groups as no IOMMU translates.
  */
-void find_groups(void);
+void find_groups(const void *(*known)(uint32_t class, uint32_t id));
 void open_group(struct group *g);
 /* The group's devices vanish and come back; the group is found anew. */
 void replug(struct group *g);
@@ -86,10 +71,4 @@ unsigned long locked_memory(void);
 /* The lowest IOVA that the container can map, 0 if that is low */
 uint64_t aperture(void);
 
-/* --- DMA ---------------------------------------------------------------- */
-
-/* Map what the devices use. It is there to be replayed, too. */
-void map_pages(void);
-/* Each device of the group writes what arrives, and, @outside, what must not. */
-bool dma(struct group *g, bool outside);
-const struct kind *kind_of(uint32_t class, uint32_t id);
+#endif

@@ -1,42 +1,31 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/bench [MACHINE ...]: what it costs to join a container, stock beside patched, on the machines of lab/machines
-and on simulated IOMMUs (sim): by the number of groups, by the memory that is mapped, by the number of IOMMUs that do
-not share domains, and where an error ends the attempt to reuse a domain. Guest time under -icount, 8 ns for each
-instruction, and counted calls. Writes build/bench.json and the pictures build/bench-*.svg."""
+"""bench: what it costs to join a container, stock beside patched, in guest time and calls
+
+By the number of groups, by the memory that is mapped, by the number of IOMMUs that do not share domains (on simulated
+ones), and where an error ends the attempt to reuse a domain. Guest time under -icount, 8 ns for each instruction, and
+counted calls. Writes build/bench.json and the pictures build/bench-*.svg."""
 import concurrent.futures
 import json
-import os
-import runpy
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import BUILD, die, main, step, write
+import qemu
+from lib import BUILD, die, step, write
 
-lab_boot = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot"))
-SIM = {"name": "simulated IOMMUs", "arch": "x86_64", "kernel": "sim", "qemu": "-M q35", "devices": "", "bench": "",
-       "cmdline": "lab.sim=1", "iommu": "", "fdt": "", "refused": ""}
 GROUPS = 16             # of a machine; lab/guest/bench.c
 COUNTS = ("attach_dev", "attach_group", "domain_alloc")
 # The kernels of a run. "without" is patched but for the patch that tries a group's own IOMMU first (lab/build).
 KERNELS = ("stock", "patched")
 
 
-def machines(names):
-    """The machines where groups can join, with as many devices as the bench takes, and the simulated one"""
-    table = {n: m for n, m in lab_boot["machines"]().items() if not m["refused"]}
-    table["sim"] = SIM
-    if unknown := [n for n in names if n not in table]:
-        die(f"there is no machine {', '.join(unknown)} to measure on; there are {', '.join(table)}")
-    return {n: {**m, "devices": " ".join(m["bench"].format(n=i + 1) for i in range(GROUPS)).strip() or m["devices"]}
-            for n, m in table.items() if not names or n in names}
+def with_devices(machine):
+    """A machine with as many devices as the bench takes, and memory to map"""
+    devices = " ".join(machine["bench"].format(n=i + 1) for i in range(GROUPS)).strip()
+    return {**machine, "devices": devices or machine["devices"], "memory": "2048"}
 
 
-def records(which, machine, kernel, folder, initramfs):
+def records(which, machine, kernel, image, init):
     """What a kernel costs: {(case, IOMMUs, groups, MiB mapped): {ns, calls, ...}}"""
     name = "patched" if kernel == "without" else kernel     # its probe module fits
-    said = lab_boot["guest"](f"bench-{which}" + ("-without" if kernel == "without" else ""), machine, name,
-                             folder, initramfs, more=["-m", "2048"])
+    said = qemu.guest(f"bench-{which}" + ("-without" if kernel == "without" else ""), machine, name, image, init)
     res = {}
     for r in said:
         if r["type"] in ("join", "growth", "hard-error"):
@@ -58,10 +47,10 @@ def add_up(res):
 def measure(which, machine):
     """The objects of bench.json for a machine"""
     kernels = [*KERNELS, "without"] if which == "sim" else KERNELS
-    folders = [lab_boot["build"](machine, k) for k in kernels]
-    initramfs = lab_boot["initramfs"](machine, "bench")
+    images = [f"{qemu.kernel(machine, k)}/image" for k in kernels]
+    init = qemu.initramfs(machine, "bench")
     with step(f"measuring on {machine['name']}"), concurrent.futures.ThreadPoolExecutor(2) as pool:
-        done = dict(zip(kernels, pool.map(lambda k, f: add_up(records(which, machine, k, f, initramfs)), kernels, folders)))
+        done = dict(zip(kernels, pool.map(lambda k, f: add_up(records(which, machine, k, f, init)), kernels, images)))
     if len({frozenset(r) for r in done.values()}) > 1:
         raise RuntimeError(f"{machine['name']}: the kernels did not report the same joins; see build/boot/bench-{which}*")
     return [{"machine": which, "case": case, "groups": groups, "iommus": iommus, "mapped_mib": mib,
@@ -157,20 +146,20 @@ def pictures(rows):
                 "calls of iommu_attach_group()", lines([r for r in growth if r["groups"] == 32], "iommus"))}
 
 
-def bench(args):
+def arguments(parser):
+    parser.add_argument("machine", nargs="*", metavar="MACHINE", help="of lab/machines; all that it has if none is given")
+
+
+def command(args):
     rows = []
-    for which, machine in machines(args).items():
+    for which, machine in qemu.find("bench", *args.machine).items():
         try:
-            rows += measure(which, machine)
+            rows += measure(which, with_devices(machine))
         except RuntimeError as e:
-            die(str(e))
+            die(e)
     print("\n".join(table(rows)))
     write(f"{BUILD}/bench.json", json.dumps(rows, indent=1) + "\n")
     if any(r["case"] == "growth" for r in rows):
         for name, text in pictures(rows).items():
             write(f"{BUILD}/bench-{name}", text)
     print("the same as JSON: build/bench.json; pictures: build/bench-*.svg")
-
-
-if __name__ == "__main__":
-    main(bench)

@@ -1,18 +1,12 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/run [MACHINE]: build the stock and the patched kernel, boot both with the same initramfs on a machine of
-lab/machines (vtd if none is named), and show for each group what it cost to join the container, side by side.
-Writes build/run.json."""
+"""run: build the stock and the patched kernel, boot both, and show what VFIO does on each
 
+For each group what it cost to join the container, side by side. Writes build/run.json."""
 import json
-import os
-import runpy
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lib import BUILD, LAB, die, main, out, step, write
-
-lab_boot = runpy.run_path(os.path.join(LAB, "boot"))
+import qemu
+from boot import boot
+from lib import BUILD, die, write
 
 # heading, width, member of a group in run.json
 COLUMNS = [("domain", 6, "domain"), ("alloc", 5, "domain_alloc"), ("free", 4, "domain_free"),
@@ -82,13 +76,7 @@ def reuse_ns(r):
 
 def run(which, machine):
     """Boot both kernels on a machine; return what they report."""
-    kernels = {name: lab_boot["build"](machine, name) for name in ("stock", "patched")}
-    initramfs = lab_boot["initramfs"](machine, "init")
-    runs = []
-    for name, kernel in kernels.items():
-        with step(f"boot the {name} kernel on {machine['name']}"):
-            runs.append(lab_boot["boot"](which, machine, name, kernel, initramfs))
-    stock, patched = runs
+    stock, patched = runs = [boot(which, machine, name) for name in ("stock", "patched")]
     if [(g["device"], g["case"]) for g in stock["groups"]] != [(g["device"], g["case"]) for g in patched["groups"]]:
         raise RuntimeError(f"{machine['name']}: the two kernels did not report the same devices; see "
                            f"build/boot/{which}/*/results")
@@ -113,23 +101,21 @@ def summary(runs):
         yield f"A group that joins an existing domain: {a:.0f} ns stock, {b:.0f} ns patched, ratio {a / b:.2f}"
 
 
+def arguments(parser):
+    parser.add_argument("machine", nargs="?", default="vtd", metavar="MACHINE", help="of lab/machines; vtd if not given")
+
+
 def command(args):
-    which = args[0] if args else "vtd"
-    machine = lab_boot["find_machine"](which)
+    (machine,) = qemu.find("run", args.machine).values()
     try:
-        runs = run(which, machine)
+        runs = run(args.machine, machine)
     except RuntimeError as e:
-        die(str(e))
+        die(e)
     if machine["refused"]:
         print(f"{machine['name']}: {runs[0]['refused']}, on both kernels, as it must be")
     else:
         print(table(runs))
         print(LEGEND)
         print("\n".join(summary(runs)))
-    path = os.path.join(BUILD, "run.json")
-    write(path, json.dumps(runs, indent=1) + "\n")
-    print(f"{runs[0]['platform']}; the same as JSON: {os.path.relpath(path)}")
-
-
-if __name__ == "__main__":
-    main(command)
+    write(f"{BUILD}/run.json", json.dumps(runs, indent=1) + "\n")
+    print(f"{runs[0]['platform']}; the same as JSON: build/run.json")

@@ -1,24 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""lab/selftest KERNEL PROGRAM[:ARGUMENT...] ...: boot a kernel with the simulated IOMMU (see lab/build) and
-run programs of tools/testing/selftests/vfio in it. Prints what they print, and exits 0 if every test of
-every program passed and the kernel complained of nothing."""
-import os
+"""selftest: boot a kernel with the simulated IOMMU and run programs of tools/testing/selftests/vfio in it
+
+Prints what fails, and exits 0 if every test of every program passed and the kernel complained of nothing."""
 import re
-import runpy
-import shutil
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import build
 import progress
-from lib import BUILD, LAB, die, main, out, say, step
+import qemu
+from lib import BUILD, die, say, step
 
-boot = runpy.run_path(f"{LAB}/boot")
-# No IOMMU, so that the simulated one can have the bus; quiet PCI devices for it.
-MACHINE = """-M q35 -accel tcg -smp 2 -nodefaults -display none -no-reboot
-    -device edu,addr=3 -device edu,addr=4 -device edu,addr=5 -device virtio-serial-pci""".split()
-# Without icount the guest sees the host stop, which is no RCU stall.
-CMDLINE = "console=ttyS0 panic=-1 oops=panic no_timer_check loglevel=5 rcupdate.rcu_cpu_stall_suppress=1"
 # Where a test makes the IOMMU refuse what must not fail, the core is to warn, with this text.
 MEANT = r"iommu driver failed to attach (a compatible|the default/blocking) domain"
 
@@ -50,41 +40,43 @@ def parse(lines):
     return res, bool(lines) and lines[-1] == "# end"
 
 
-def selftest(kernel, programs, memory=512, image=None, initramfs=None, to_the_end=True, patience=progress.PATIENCE):
-    """Boot a kernel of lab/build, or an image, and run, to_the_end or until a test fails; return parse()'s dict and
+def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=progress.PATIENCE):
+    """Boot a kernel of lab/build.py, or an image, and run, to_the_end or until a test fails; return parse()'s dict and
     the lines of the console that should not be there. Raises RuntimeError with a text for the user if the run cannot
     be believed."""
-    image = image or out([f"{LAB}/lab", "build", kernel], stderr=None) + "/image"
-    initramfs = initramfs or out([f"{LAB}/lab", "build", "--initramfs=tests", kernel], stderr=None)
+    (machine,) = qemu.machines("selftest").values()
+    if "debug" in kernel:
+        machine["memory"] = "2048"
+    image, init = image or f"{build.kernel(kernel)}/image", init or build.tests(kernel)
     where = f"{BUILD}/boot/{kernel}"
-    shutil.rmtree(where, ignore_errors=True)
-    os.makedirs(where)
-    argv = [boot["QEMU"]["x86_64"], *MACHINE, "-m", str(memory), "-kernel", image, "-initrd", initramfs,
-            "-append", f"{CMDLINE} lab.tests={','.join(programs)}",
-            "-chardev", f"file,id=console,path={where}/console", "-serial", "chardev:console",
-            "-chardev", f"file,id=results,path={where}/results", "-device", "virtserialport,chardev=results"]
-    _, hangs, _ = boot["end"](boot["start"](argv, where), where, "results", patience=patience, until=lambda: not to_the_end
-                              and any(ln.startswith("not ok ") for ln in boot["lines"](f"{where}/results")))
-    console, lines = boot["lines"](f"{where}/console"), boot["lines"](f"{where}/results")
+    proc = qemu.start(machine, where, image, init, f"{machine['cmdline']} lab.tests={','.join(programs)}")
+    _, hangs, _ = qemu.end(proc, where, "results", patience=patience, until=lambda: not to_the_end and qemu.first(
+        "^not ok ", qemu.lines(f"{where}/results")))
+    console, lines = qemu.lines(f"{where}/console"), qemu.lines(f"{where}/results")
     seen, ended = parse(lines)
     cut = re.split(r"(?m)(^[^\n]*-\[ cut here \]-(?:[^\n]*\n)*?[^\n]*-\[ end trace [^\n]*$)", "\n".join(console))
     console = "".join(part for part in cut if "[ cut here ]" not in part or not re.search(MEANT, part)).splitlines()
-    bad = [ln.strip() for ln in console if re.search(f"{boot['PANIC']}|{boot['COMPLAINTS']}", ln)]
+    bad = qemu.complaints(console)
     failed = [n for r in seen.values() for n, good in r["cases"].items() if not good]
     if not ended and not bad and (to_the_end or not failed):
         tail = "".join(f"\n    {ln}" for ln in (lines or console)[-8:])
-        raise RuntimeError(f"the {kernel} guest " + (f"hangs: {hangs}" if hangs else "did not come to its end") + f"; {where} ends with:{tail}")
+        raise RuntimeError(f"the {kernel} guest " + (f"hangs: {hangs}" if hangs else "did not come to its end") +
+                           f"; {where} ends with:{tail}")
     return seen, bad
 
 
+def arguments(parser):
+    parser.add_argument("kernel", metavar="KERNEL", choices=[k for k in build.KERNELS if "sim" in build.VARIANTS[k.partition("-")[2]]],
+                        help="one of %(choices)s")
+    parser.add_argument("program", nargs="+", metavar="PROGRAM[:ARGUMENT...]", help="and the arguments that it gets")
+
+
 def command(args):
-    if len(args) < 2:
-        die("usage: lab/selftest KERNEL PROGRAM[:ARGUMENT...] ...")
     try:
-        with step(f"running {', '.join(args[1:])} on {args[0]}"):
-            seen, bad = selftest(args[0], args[1:], 2048 if "debug" in args[0] else 512)
+        with step(f"running {', '.join(args.program)} on {args.kernel}"):
+            seen, bad = selftest(args.kernel, args.program)
     except RuntimeError as e:
-        die(str(e))
+        die(e)
     fine = not bad
     for program, r in seen.items():
         failed = [n for n, good in r["cases"].items() if not good]
@@ -97,12 +89,8 @@ def command(args):
         fine = fine and r["status"] == 0 and not failed and r["cases"] and r["plan"] == len(r["cases"]) + len(r["skipped"])
     for line in bad:
         print(f"the kernel complained: {line}")
-    say(f"console: {os.path.relpath(BUILD)}/boot/{args[0]}/console")
-    for program in {a.split(":")[0] for a in args[1:]} - set(seen):
+    say(f"console: build/boot/{args.kernel}/console")
+    for program in {a.split(":")[0] for a in args.program} - set(seen):
         print(f"{program} was not run")
         fine = False
     return 0 if fine else 1
-
-
-if __name__ == "__main__":
-    main(command)
