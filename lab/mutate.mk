@@ -7,5 +7,5 @@ PHONY += mutant
 mutant:
 	$(Q)$(MAKE) $(build)=$(DIR) need-builtin=1
 	$(Q)touch vmlinux.o
-	$(Q)$(MAKE) -f $(srctree)/scripts/Makefile.vmlinux
+	$(Q)LDFLAGS_vmlinux="$(LDFLAGS_vmlinux)" $(MAKE) -f $(srctree)/scripts/Makefile.vmlinux
 	$(Q)$(if $(findstring /,$(IMAGE)),$(MAKE) $(build)=$(patsubst %/,%,$(dir $(IMAGE))) $(IMAGE))

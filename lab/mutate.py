@@ -87,8 +87,11 @@ def rounds(mutants):
 
 def walk(tree, arch, mutants):
     """Break what the KUnit suites of an architecture are to notice."""
+    def again(what):
+        remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.MACHINES[arch][1], what)
     try:
         kunit.build(tree, arch)
+        again(f"{arch} kernel")     # made like those of the mutants
     except kbuild.BuildError as e:
         die(f"the {arch} kernel does not build:\n{e}")
     start = time.monotonic()
@@ -106,7 +109,7 @@ def walk(tree, arch, mutants):
             originals[path] = read(path)
             write(path, mutated(originals[path], m))
         try:
-            remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.MACHINES[arch][1], f"{arch} mutants {i} of {len(todo)}")
+            again(f"{arch} mutants {i} of {len(todo)}")
             judge(tree, arch, together, normal, patience)
         except kbuild.BuildError as e:
             die(f"a mutant does not build ({', '.join(m['name'] for m in together)}):\n{e}")
@@ -143,10 +146,9 @@ def walk_vfio(tree, mutants, initramfs):
         if m:
             write(path, mutated(text, m))
         try:
-            if m:
-                remake(tree, arch, "drivers/vfio", image, f"VFIO mutant {i} of {len(mutants)}")
-            else:
+            if not m:
                 kbuild.make(tree, arch, os.path.basename(image), what="kernel for mutants of VFIO")
+            remake(tree, arch, "drivers/vfio", image, f"VFIO mutant {i} of {len(mutants)}")
             failed = []
             for program in [m["suite"]] if m else sorted({x["suite"] for x in mutants}):
                 failed += fails(program, f"{kbuild.obj(tree, arch)}/{image}", initramfs)
