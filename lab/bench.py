@@ -24,8 +24,7 @@ def with_devices(machine):
 
 def records(which, machine, kernel, image, init):
     """What a kernel costs: {(case, IOMMUs, groups, MiB mapped): {ns, calls, ...}}"""
-    name = "patched" if kernel == "without" else kernel     # its probe module fits
-    said = qemu.guest(f"bench-{which}" + ("-without" if kernel == "without" else ""), machine, name, image, init)
+    said = qemu.guest(f"bench-{which}", machine, kernel, image, init)
     res = {}
     for r in said:
         if r["type"] in ("join", "growth", "hard-error"):

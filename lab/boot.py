@@ -39,7 +39,7 @@ def boot(which, machine, name, do=None, patience=progress.PATIENCE):
 
 
 def arguments(parser):
-    parser.add_argument("kernel", choices=["stock", "patched"])
+    parser.add_argument("kernel", choices=["stock", "patched", "vfio"])
     parser.add_argument("machine", nargs="?", default="vtd", metavar="MACHINE", help="of lab/machines; vtd if not given")
     parser.add_argument("--do", choices=WRONG, help="the guest goes wrong on purpose")
     parser.add_argument("--patience", type=int, default=progress.PATIENCE, help="how soon one that hangs is given up: "

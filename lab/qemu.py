@@ -175,6 +175,7 @@ def guest(which, machine, name, image, init, options="", patience=progress.PATIE
     """Boot a kernel, an image, on a machine; return what the guest reports between its hello and its end, or raise
     RuntimeError."""
     folder = f"{BUILD}/boot/{which}/{name}"
+    name = name if name == "stock" else "patched"       # whose probe module fits, and whose name the guest reports
     proc = start(machine, folder, image, init, f"lab.kernel={name} {machine['cmdline']} {options}")
     ended = end(proc, folder, "results", patience=patience)
     records, wrong = judge(name, machine, lines(f"{folder}/console"), lines(f"{folder}/results"), *ended)
