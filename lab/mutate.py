@@ -88,7 +88,7 @@ def rounds(mutants):
 def walk(tree, arch, mutants):
     """Break what the KUnit suites of an architecture are to notice."""
     def again(what):
-        remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.MACHINES[arch][1], what)
+        remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.IMAGE[arch], what)
     try:
         kunit.build(tree, arch)
         again(f"{arch} kernel")     # made like those of the mutants
