@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """How VFIO's type1 looks for a domain when a group joins a container, stock's loop and the patched one, as far as calls
 go: what the checks expect."""
+import json
 
 NUMBERS = ("domain_alloc", "domain_free", "attach_group", "attach_dev", "detach_group")
 
@@ -72,3 +73,14 @@ class Join:
             if answer != "EINVAL":
                 return answer
         return self.fresh()
+
+
+def wrong(record, expect):
+    """The members of what was reported that are not as expected"""
+    return [f"{m} is {json.dumps(record.get(m))}, expected {json.dumps(v)}" for m, v in expect.items()
+            if m not in record or type(record[m]) is not type(v) or record[m] != v]
+
+
+def blind(record, expect):
+    """The members that could be something else, and nobody would notice"""
+    return [m for m, v in expect.items() if not wrong({**record, m: "another"}, {m: v})]
