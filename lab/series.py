@@ -19,8 +19,7 @@ use. build/linux.git borrows its objects and holds what belongs to this clone:
 
   refs/tags/base-6.1        the base
   refs/heads/contract/6.1   the series on top; checked out in build/linux-6.1-patched
-  refs/heads/topic/6.1/T    a topic on top of those that it needs
-  refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME
+  refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME; patched: on the branch
 
 Every hash depends on contents only, so a cache that was removed comes back as it was."""
 
@@ -504,7 +503,7 @@ def work_in(name):
     last, words = rev(f"refs/lab/{name}"), []
     if not last or rev(f"refs/lab/moving/{name}"):
         return ""
-    if name == "patched" and rev(f"refs/heads/{BRANCH}") != last:
+    if name == "patched" and rev(f"refs/heads/{BRANCH}") not in ("", last):
         words.append(f"commits on {BRANCH}")
     if os.path.exists(f"{tree_path(name)}/.git"):
         if not words and tree_git(name, "rev-parse", "HEAD") != last:
