@@ -22,11 +22,19 @@ def trailers(message):
     return {m[1]: m[2].strip() for m in TRAILERS.finditer(message)}, TRAILERS.sub("", message)
 
 
-def order(path, lines):
-    """The text of a series file: the comments that stand above all stay."""
-    old = read(path).splitlines() if os.path.exists(path) else []
-    head = [ln for i, ln in enumerate(old) if all(c.startswith("#") or not c.strip() for c in old[:i + 1])]
-    return "".join(f"{ln}\n" for ln in [*head, *lines])
+def order(path, names, stay=()):
+    """The text of a series file that names these, and those to stay behind what they were behind. Comments stand above
+    what they stood above; those above all, and those that had something above them that has gone, stay above all."""
+    old, above, last, names = (read(path).splitlines() if os.path.exists(path) else []), {}, None, list(names)
+    for i, ln in enumerate(old):
+        if not ln.strip() or ln.startswith("#"):
+            here = next((n for n in old[i:] if n in names or n in stay), None)
+            above.setdefault(here if last else "", []).append(ln)
+            continue
+        if ln in stay:
+            names.insert(names.index(last) + 1 if last else 0, ln)
+        last = ln if ln in names else last
+    return "".join(f"{ln}\n" for n in ["", *names, None] for ln in [*above.get(n, []), *([n] if n else [])])
 
 
 def added_files(commit, name):
@@ -72,8 +80,9 @@ def stage(root, base, head):
               + (sep[1 + (not below):] + hunks))
         last = topic
     shutil.rmtree(f"{root}/mail")
-    write(f"{folder}/series", order(f"{PATCHES}/series", topics))
-    for topic, have in topics.items():
+    empty = {t: [] for t, old in series.read_topics().items() if not old["names"] and t not in topics}
+    write(f"{folder}/series", order(f"{PATCHES}/series", topics, empty))
+    for topic, have in {**topics, **empty}.items():
         write(f"{folder}/{topic}/series", order(f"{PATCHES}/{topic}/series", have))
         series.read_cover(topic)
         shutil.copyfile(f"{PATCHES}/{topic}/cover", f"{folder}/{topic}/cover")

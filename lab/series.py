@@ -269,7 +269,10 @@ def read_cover(topic, top=TOP):
         die(f"patches/{BASE}/{topic} has no cover: write one, `Subject: ...`, `Needs: ...` if it stands on other topics, "
             "a blank line and the text")
     head, _, text = read(path).partition("\n\n")
-    head = dict(ln.split(": ", 1) for ln in head.splitlines() if ": " in ln)
+    lines = [ln.split(": ", 1) for ln in head.splitlines()]
+    if bad := [ln for ln in lines if ln[0] not in ("Subject", "Needs") or len(ln) < 2] or len(dict(lines)) < len(lines):
+        die(f"patches/{BASE}/{topic}/cover has more in its head than one `Subject: ...` and one `Needs: TOPIC ...`: {bad}")
+    head = dict(lines)
     if "Subject" not in head or not text.strip():
         die(f"patches/{BASE}/{topic}/cover has no Subject, or no text below it")
     return {"subject": head["Subject"], "needs": head.get("Needs", "").split(), "text": text.strip() + "\n"}
@@ -289,8 +292,11 @@ def read_topics(top=TOP):
     if not res:
         die(f"patches/{BASE}/series names no topic")
     # One that has only its cover is of a new topic, whose commits are to come.
-    if lost := {os.path.basename(os.path.dirname(d)) for d in glob.glob(f"{folder}/*/series")} - set(res):
+    disk = [os.path.relpath(f, folder) for n in ("series", "*.patch", "*.part") for f in glob.glob(f"{folder}/*/{n}")]
+    if lost := {os.path.dirname(f) for f in disk} - set(res):
         die(f"patches/{BASE}/series does not name {', '.join(sorted(lost))}; add a line for it, or remove the folder")
+    if stray := glob.glob(f"{folder}/*.patch") + glob.glob(f"{folder}/*.part"):
+        die(f"{os.path.relpath(sorted(stray)[0], top)} is in no topic; move it to the folder of one and name it in the series there")
     return res
 
 
@@ -309,8 +315,9 @@ def read_patch(path, name, todo=False):
     """One patch file as a dict; git mailinfo reads the mail as git am does. name is TOPIC/FILE. One that is todo is
     not of patches/ but of build/todo, and whole."""
     text = read(path)
-    if name.endswith(".part"):
-        text = text.partition("\n")[2]
+    if text.startswith(PART + "\n") != name.endswith(".part"):
+        die(f"patches/{BASE}/{name}: the first line of a .part, and of no other, is\n{PART}")
+    text = text.removeprefix(PART + "\n")
     with tempfile.TemporaryDirectory() as tmp:
         info = out(["git", "mailinfo", f"{tmp}/msg", f"{tmp}/diff"], input=text.encode("utf-8", "surrogateescape"),
                    text=False, cwd=tmp).decode("utf-8", "surrogateescape")
@@ -328,7 +335,7 @@ def read_patch(path, name, todo=False):
     if bool(adds) != name.endswith(".part") and not todo:
         die(f"patches/{BASE}/{name} {'names' if adds else 'does not name'} new files: call it "
             f"{os.path.splitext(os.path.basename(name))[0]}.{'part' if adds else 'patch'}"
-            + (f", and let its first line be `{PART}`" if adds else ""))
+            + (f", with this as its first line:\n{PART}" if adds else ""))
     stable = re.search(r"^Stable: *(.+)", above, re.M)
     return {"name": name, "topic": name.partition("/")[0], "author": f"{head['Author']} <{head['Email']}>",
             "date": head["Date"], "subject": head["Subject"], "stable": stable[1].strip() if stable else "",
@@ -343,8 +350,6 @@ def read_series(chosen=None, top=TOP):
     for topic in chosen or topics:
         folder, have = f"{top}/patches/{BASE}/{topic}", topics[topic]["names"]
         disk = {os.path.basename(p) for end in ("patch", "part") for p in glob.glob(f"{folder}/*.{end}")}
-        if not have:
-            die(f"patches/{BASE}/{topic}/series names no patch")
         for n in have:
             if n not in disk:
                 die(f"patches/{BASE}/{topic}/series names {n}, which does not exist; run `make refresh` in the "
@@ -355,6 +360,8 @@ def read_series(chosen=None, top=TOP):
             die(f"patches/{BASE}/{topic}/series does not name {', '.join(sorted(disk - set(have)))}; add a line "
                 "for it, or remove the file")
         patches += [read_patch(f"{folder}/{n}", f"{topic}/{n}") for n in have]
+    if not patches:         # a topic may be empty, as long as its commits are to come
+        die(f"no series of {', '.join(chosen or topics)} names a patch")
     for p in patches:
         for path in p["adds"]:
             if not os.path.isfile(f"{top}/{path}"):
