@@ -34,7 +34,7 @@ import subprocess
 import tarfile
 import tempfile
 
-from lib import (BASE, BUILD, CACHE, PATCHES, TOP, die, free_space, lock, out, read, run,
+from lib import (BASE, BUILD, CACHE, PATCHES, TOP, USER_ENV, die, free_space, lock, out, read, run,
                  say, step, write)
 
 STORE = os.path.join(CACHE, "linux.git")
@@ -69,6 +69,8 @@ def proven():
     res = {ln[0]: ln[1].strip() for ln in lines if len(ln) == 2}
     if lost := {"package", "version", "sha256", "upstream"} - set(res):
         die(f"patches/{BASE}/base has no line for {', '.join(sorted(lost))}")
+    if not re.match(r"v\d+\.\d+", res["upstream"]):
+        die(f"patches/{BASE}/base: upstream {res['upstream']} is no tag of Linux, as v6.1.192")
     return res
 
 
@@ -110,13 +112,14 @@ def source():
         die(f"LINUX={linux}: there is no such folder or tarball")
     if not os.path.exists(f"{linux}/Makefile") or not os.path.exists(f"{linux}/drivers/iommu/iommu.c"):
         die(f"LINUX={linux} is not a kernel tree: it has no Makefile and drivers/iommu/iommu.c")
-    # It is only read, whoever owns it.
-    there = ["git", "-c", "safe.directory=*", "-C", linux]
-    top = run([*there, "rev-parse", "--show-toplevel"], check=False)
-    if top.returncode == 0 and os.path.samefile(top.stdout.strip(), linux):
-        commit = run([*there, "rev-parse", "-q", "--verify", "HEAD"], check=False).stdout.strip()
-        if not commit:
-            die(f"LINUX={linux} is a git tree without a commit; commit what is there, or give a tarball")
+    if os.path.lexists(f"{linux}/.git"):
+        # Whose trees git may read, and obey, is the user's to say, by safe.directory.
+        theirs = {k: v for k, v in USER_ENV.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
+        head = run(["git", "-C", linux, "rev-parse", "-q", "--verify", "HEAD"], check=False, env=theirs)
+        if head.returncode:
+            die(f"LINUX={linux}: git finds no commit there; "
+                f"{head.stderr.strip() or 'it is a git tree without a commit: commit what is there, or give a tarball'}")
+        commit, there = head.stdout.strip(), ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", linux]
         if out([*there, "status", "--porcelain", "-uno"]):
             say(f"LINUX={linux} has uncommitted changes; its commit {commit[:12]} is used without them")
         return linux, commit, [*there, "archive", "--prefix=linux/", commit]
@@ -138,12 +141,12 @@ def check_version(makefile, name):
     if "VERSION" not in v or "PATCHLEVEL" not in v:
         die(f"{name} is not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
     have = f"{v['VERSION']}.{v['PATCHLEVEL']}"
-    major, minor = BASE.split(".")
-    if have != BASE:
+    wanted = re.match(r"v(\d+\.\d+)", proven()["upstream"])[1]
+    major, minor = wanted.split(".")
+    if have != wanted:
         if v["VERSION"] != major or abs(int(v["PATCHLEVEL"]) - int(minor)) > 1:
-            die(f"{name} is Linux {have}, too far from {BASE} for patches/{BASE}; give a {BASE} tree "
-                "by LINUX=, or another series by BASE=")
-        say(f"warning: {name} is Linux {have}, the series is for {BASE}; hunks may not apply")
+            die(f"{name} is Linux {have}, too far from {wanted} for patches/{BASE}; give a {wanted} tree by LINUX=")
+        say(f"warning: {name} is Linux {have}, the series is for {wanted}; hunks may not apply")
     return f"{have}.{v.get('SUBLEVEL', 0)}"
 
 
