@@ -25,6 +25,7 @@ Every hash depends on contents only, so a cache that was removed comes back as i
 
 import contextlib
 import errno
+import fnmatch
 import glob
 import hashlib
 import os
@@ -378,6 +379,11 @@ def read_series(chosen=None, top=TOP):
     return patches
 
 
+def litter(path):
+    """Is it what an editor or patch leaves beside a file?"""
+    return any(fnmatch.fnmatch(os.path.basename(path), p) for p in ("*~", ".*.sw?", ".#*", "#*#", "*.orig", "*.rej"))
+
+
 def check_shipped():
     """A new kernel file that no series adds would never ship, and nobody would notice."""
     named = {a for path in glob.glob(f"{TOP}/patches/*/*/*.part") for a in re.findall(r"^Add-file: *(\S+)", read(path), re.M)}
@@ -386,7 +392,7 @@ def check_shipped():
     have = seen.stdout.splitlines() if seen.returncode == 0 else [
         os.path.relpath(os.path.join(w, f), TOP) for d in SHIPPED for w, _, files in os.walk(f"{TOP}/{d}") for f in files]
     for path in have:
-        if path not in named and os.path.exists(f"{TOP}/{path}") and not re.search(r"~$|/\.[^/]*\.sw.$", path):
+        if path not in named and os.path.exists(f"{TOP}/{path}") and not litter(path):
             die(f"{path} is added by no patch; name it in one by `Add-file: {path}`, or remove it")
 
 
