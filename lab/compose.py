@@ -44,10 +44,7 @@ def whole(base, for_work):
             die(e)
         shutil.rmtree(series.TODO, ignore_errors=True)
         for i, p in enumerate(e.rest, 1):
-            # the topic goes along, for `git am` keeps what is in the message
-            mail = series.self_contained(p).replace("\n---\n", f"\n\nLab-topic: {p['topic']}\n" + (
-                f"Lab-stable: {p['stable']}\n" if p["stable"] else "") + "---\n", 1)
-            write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", mail)
+            write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", series.self_contained(p))
         series.put_tree("patched", e.commit)
         say(f"{e}\n{len(e.rest)} patches are left: git -C {tree} am -3 {series.TODO}/*.patch")
         print(tree)

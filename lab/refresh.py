@@ -132,15 +132,32 @@ def lost_rows(subjects):
             yield f"{os.path.relpath(path, TOP)} names {', '.join(gone)}, which the series no longer has"
 
 
+def messages(base, head):
+    """The messages of base..head without the lab's trailers"""
+    log = tree_git("patched", "log", "--reverse", "-z", "--format=%B", f"{base}..{head}")
+    return [trailers(m + "\n")[1] for m in log.split("\0")]
+
+
+def unfit(message):
+    die(f"the message of `{message.strip().splitlines()[0]}` has what a mail cannot hold: a line like `---`, `diff --git` or "
+        "`From:`, or brackets at the start of the subject; `git rebase -i` changes it")
+
+
 def refresh():
     base, head = check_tree(os.path.relpath(series.tree_path("patched"), TOP))
-    before = series.read_series()
+    before, texts = series.read_series(), messages(base, head)
+    for text in texts:
+        if re.search(r"\A\s*\[|^(diff -|Index: |---(\s|$))", text, re.M):
+            unfit(text)
     with tempfile.TemporaryDirectory(prefix="refresh-", dir=BUILD) as root:
         added = stage(root, base, head)
         # What is written must give this tree again, before anything of the old goes.
         new = series.compose(base, top=root)
         if rev(f"{new}^{{tree}}") != rev(f"{head}^{{tree}}"):
             die("the patches do not give the tree again; this is a fault of lab/refresh.py, and nothing was changed")
+        for old, text in zip(texts, messages(base, new), strict=True):
+            if old.split() != text.split():
+                unfit(old)
         now = series.read_series(top=root)
         keep, changed = patch_files(root), 0
         for where, _, files in os.walk(root):

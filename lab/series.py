@@ -424,6 +424,14 @@ def refused(p, tmp, text):
             "the rest in build/todo), `git am -3` there, `make refresh`.")
 
 
+def with_trailers(p):
+    """The message of a patch with trailers that tell its topic, in one paragraph with those that it has"""
+    first, _, last = p["message"].rpartition("\n\n")
+    more = first and re.fullmatch(r"(?:[A-Za-z][\w-]*: .*\n|[ \t].*\n)+", last)
+    return (p["message"] + ("" if more else "\n") + f"Lab-topic: {p['topic']}\n"
+            + (f"Lab-stable: {p['stable']}\n" if p["stable"] else ""))
+
+
 def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, context=()):
     """Put the patches on top of base and set ref to the result; return the commits. With trailers a commit says which
     topic it is of; context is what git apply is told of the lines around a change.
@@ -452,9 +460,7 @@ def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, co
                     break
             done.append(p)
             who = (author and author(p)) or p["author"]
-            message = p["message"]
-            if trailers:
-                message += f"\nLab-topic: {p['topic']}\n" + (f"Lab-stable: {p['stable']}\n" if p["stable"] else "")
+            message = with_trailers(p) if trailers else p["message"]
             parts = [f"commit {ref}", f"mark :{i + 1}", f"author {who} {p['date']}",
                      f"committer {LAB} {p['date']}",
                      f"data {len(message.encode('utf-8', 'surrogateescape'))}", message]
@@ -501,8 +507,10 @@ def stable_commits(base, author=None, ref="refs/lab/try"):
 
 
 def self_contained(p):
-    """The text of a patch with its new files as hunks, as `git am` takes it."""
-    text = read(f"{PATCHES}/{p['name']}").removeprefix(PART + "\n")
+    """The text of a patch with its new files as hunks and its topic in trailers, as `git am` takes it in a tree"""
+    subject, _, text = with_trailers(p).partition("\n\n")
+    text = (f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: {p['author']}\nDate: {p['date']}\n"
+            f"Subject: [PATCH] {subject}\n\n{text}---\n\n{p['hunks']}")
     for path in p["adds"]:
         text += run(["git", "diff", "--no-index", "--full-index", "/dev/null", path], check=False, cwd=TOP).stdout
     return text
