@@ -25,7 +25,8 @@ help:
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
 #? make compose     the series as branch contract/6.1 of build/linux.git
 #? make refresh     write the commits of that tree back to patches/6.1 and the new files
-#? make export      topics as mails, and a quilt queue for a distribution: build/export/6.1
+#? make export      topics as mails, and a quilt queue for a distribution: build/export/6.1; a topic is sent by
+#?                  git send-email --to-cmd=true build/export/6.1/TOPIC/*.patch
 #? make topics      the topics: patches, lines, what each needs, to whom it goes
 #?
 #? make setup       install the Debian packages that the lab needs (all targets do that first)
