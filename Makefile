@@ -3,9 +3,11 @@
 
 export BASE LINUX ONLY SUBMITTER QEMU V
 BASE ?= 6.1
-lab := @lab/setup && exec lab
-# What works with git, python3 and perl
-small := @lab/setup series && exec lab
+# Each after the packages that it needs; `series` is what works with git, python3 and perl
+series := @lab/setup series && exec lab
+run := @lab/setup run && exec lab
+check := @lab/setup check && exec lab
+all := @lab/setup check-all && exec lab
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
@@ -25,10 +27,11 @@ help:
 #? make tree        the series as a git tree to work in: build/linux-6.1-patched
 #? make compose     the series as branch contract/6.1 of build/linux.git
 #? make refresh     write the commits of that tree back to patches/6.1 and the new files
-#? make export      topics as mails, and a quilt queue for a distribution: build/export/6.1
+#? make export      topics as mails, and a quilt queue for a distribution: build/export/6.1; a topic is sent by
+#?                  git send-email --to-cmd=true build/export/6.1/TOPIC/*.patch
 #? make topics      the topics: patches, lines, what each needs, to whom it goes
 #?
-#? make setup       install the Debian packages that the lab needs (all targets do that first)
+#? make setup       install the Debian packages of make check (all targets do that first, for what they need)
 #? make clean       remove build/
 #? make distclean   and what all clones share: ~/.cache/attach-contract
 #?
@@ -43,39 +46,39 @@ help:
 #? V=1, NO_COLOR=1  show every command; no colour
 
 run:
-	$(lab)/lab run $(MACHINE)
+	$(run)/lab run $(MACHINE)
 client:
-	$(lab)/lab client
+	$(run)/lab client
 bench:
-	$(lab)/lab bench $(MACHINE)
+	$(run)/lab bench $(MACHINE)
 check:
-	$(lab)/lab check $(ONLY)
+	$(check)/lab check $(ONLY)
 lint:
-	$(lab)/lab check --lint
+	$(check)/lab check --lint
 check-all:
-	@lab/setup check-all && exec lab/lab check --all $(ONLY)
+	$(all)/lab check --all $(ONLY)
 compose:
-	$(small)/lab compose $(TOPIC:%=--topic '%')
+	$(series)/lab compose $(TOPIC:%=--topic '%')
 topics:
-	$(small)/lab topics
+	$(series)/lab topics
 matrix:
-	$(small)/lab matrix
+	$(series)/lab matrix
 kunit:
-	$(lab)/lab kunit
+	$(all)/lab kunit
 mutate:
-	$(lab)/lab mutate
+	$(all)/lab mutate
 coverage:
 	@lab/setup coverage && exec lab/lab coverage
 soak:
-	$(lab)/lab check soak
+	$(check)/lab check soak
 tree:
-	$(small)/lab compose --tree
+	$(series)/lab compose --tree
 refresh:
-	$(small)/lab refresh
+	$(series)/lab refresh
 export:
-	$(small)/lab export $(TOPIC:%=--topic '%') $(if $(PREFIX),--prefix '$(PREFIX)') $(VERSION:%=--version '%')
+	$(series)/lab export $(TOPIC:%=--topic '%') $(if $(PREFIX),--prefix '$(PREFIX)') $(VERSION:%=--version '%')
 setup:
-	@lab/setup
+	@lab/setup check
 clean:
 	@lab/lab clean
 distclean:

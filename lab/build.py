@@ -53,6 +53,7 @@ def without(base):
 
 def source(kind):
     """Bring a tree up to date; return the name that its kernel gets."""
+    kbuild.check_path()
     base = series.get_base()
     work = series.work_in(kind)
     tree = os.path.relpath(series.tree_path(kind), TOP)

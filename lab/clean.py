@@ -17,7 +17,7 @@ def command(args):
             work = os.path.exists(series.REPO) and series.work_in("patched")
             if work:
                 tree = os.path.relpath(series.tree_path("patched"), TOP)
-                die(f"{tree} has {work} that patches/{BASE} does not have; `make refresh` first, or remove {tree} by hand")
+                die(f"{tree} has {work} that patches/{BASE} does not have; `make refresh` first, or remove build/ by hand")
             with step("removing build/"):
                 shutil.rmtree(BUILD)
     if args.all and os.path.isdir(CACHE):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """compose: put the series on its base and print the commit
 
-The series becomes branch contract/<base> of build/linux.git, a topic with what it needs branch topic/<base>/TOPIC. With
---tree the series is checked out for work in build/linux-<base>-patched, as far as the patches apply."""
+The series becomes branch contract/<base> of build/linux.git. With --tree it is checked out for work in
+build/linux-<base>-patched, as far as the patches apply. Of a topic with what it needs no branch is made."""
 import os
 import shutil
 
@@ -18,16 +18,17 @@ def arguments(parser):
 
 def one_topic(base, topic):
     try:
-        head = series.compose(base, [topic])
+        print(series.compose(base, [topic]))
     except series.Refused as e:
         die(e)
-    series.git("update-ref", f"refs/heads/topic/{BASE}/{topic}", head)
-    print(head)
 
 
 def whole(base, for_work):
     tree = os.path.relpath(series.tree_path("patched"), TOP)
     work = series.work_in("patched")
+    if work and not os.path.exists(f"{series.tree_path('patched')}/.git"):
+        die(f"build/linux.git has {work} that patches/{BASE} does not have, and there is no {tree}: keep them by "
+            f"`git --git-dir=build/linux.git branch -m {series.BRANCH} mine`, or remove them by `branch -D {series.BRANCH}`")
     if work and for_work:
         say(f"{tree} has {work}, left as they are; `make refresh` writes commits to patches/{BASE}")
         print(tree)
@@ -43,10 +44,7 @@ def whole(base, for_work):
             die(e)
         shutil.rmtree(series.TODO, ignore_errors=True)
         for i, p in enumerate(e.rest, 1):
-            # the topic goes along, for `git am` keeps what is in the message
-            mail = series.self_contained(p).replace("\n---\n", f"\n\nLab-topic: {p['topic']}\n" + (
-                f"Lab-stable: {p['stable']}\n" if p["stable"] else "") + "---\n", 1)
-            write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", mail)
+            write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", series.self_contained(p))
         series.put_tree("patched", e.commit)
         say(f"{e}\n{len(e.rest)} patches are left: git -C {tree} am -3 {series.TODO}/*.patch")
         print(tree)
@@ -56,7 +54,7 @@ def whole(base, for_work):
         series.put_tree("patched", head)
     else:
         series.git("update-ref", f"refs/heads/{series.BRANCH}", head)
-        series.git("update-ref", "-d", "refs/lab/patched")
+        series.git("update-ref", "refs/lab/patched", head)
     if for_work:
         say(f"work there with ordinary git on top of base-{BASE}, then `make refresh`")
     print(tree if for_work else head)

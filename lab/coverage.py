@@ -67,7 +67,7 @@ def run_kunit(seen, arch):
     variant, where = f"kunit-gcov-{arch}", f"{BUILD}/coverage/{arch}"
     obj = kbuild.obj("patched", variant)
     # A test is an object that includes the driver's source.
-    counted = [f for d in table.DRIVERS for f in table.load(d)[0].get("Files", "").split() if f.endswith(".c")]
+    counted = [f for d in table.drivers() for f in table.load(d)[0].get("Files", "").split() if f.endswith(".c")]
     counted += glob.glob(f"{series.tree_path('patched')}/drivers/iommu/**/*-test.c", recursive=True)
     with step(f"building the {arch} kernel for KUnit with gcov"):
         kunit.configure("patched", arch, variant, kunit.config(arch) + read(f"{LAB}/gcov.config"))
@@ -164,12 +164,12 @@ def judge(driver, seen):
 
 
 def arguments(parser):
-    parser.add_argument("driver", nargs="*", metavar="DRIVER", help=f"one of {', '.join([*table.DRIVERS, 'vfio'])}")
+    parser.add_argument("driver", nargs="*", metavar="DRIVER", help=f"one of {', '.join([*table.drivers(), 'vfio'])}")
     parser.add_argument("--arch", action="append", choices=kunit.arches(), help="KUnit on this architecture only")
 
 
 def command(args):
-    drivers, arches = [*table.DRIVERS, "vfio"], args.arch or kunit.arches()
+    drivers, arches = [*table.drivers(), "vfio"], args.arch or kunit.arches()
     if lost := set(args.driver) - set(drivers):
         die(f"there is no driver {', '.join(sorted(lost))}; there are {', '.join(drivers)}")
     if args.arch and not args.driver:

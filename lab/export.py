@@ -5,7 +5,6 @@ build/export/<base>/TOPIC/ gets a mail series: 0000 is the cover letter, To and 
 the cover says the base and the patch ids of what the topic stands on. The topic `stable` is all that is marked as fit
 for stable, alone on the base; `distribution` is the whole as series.mbox, as quilt/ (patches with DEP-3 fields, and
 their series file) and as series.diff. Without a topic: all of these. Needs git, python3 and perl."""
-import email.utils
 import glob
 import hashlib
 import os
@@ -35,14 +34,12 @@ def arguments(parser):
 
 
 def submitter(who):
-    if not who:
-        name, mail = (run(["git", "config", f"user.{f}"], check=False, cwd=TOP, env=USER_ENV).stdout.strip()
-                      for f in ("name", "email"))
-    else:
-        name, mail = email.utils.parseaddr(who)
-    if not name or not re.fullmatch(r"[^<>@\s]+@[^<>@\s]+", mail) or not (who or name).isprintable():
+    who = who or "{} <{}>".format(*(run(["git", "config", f"user.{f}"], check=False, cwd=TOP, env=USER_ENV).stdout.strip()
+                                    for f in ("name", "email")))
+    m = re.fullmatch(r'"?([^<>"]*[^<>"\s])"? <([^<>@\s]+@[^<>@\s]+)>', who)
+    if not m or not who.isprintable():
         die("no submitter for From and Signed-off-by: give SUBMITTER=\"Name <mail>\", or set git's user.name and user.email")
-    return name, mail
+    return m[1], m[2]
 
 
 def sums(folder):
@@ -63,30 +60,31 @@ def check_target(target):
 
 
 class Maintainers:
-    """get_maintainer.pl of the base, in a folder that has just what it reads"""
+    """get_maintainer.pl of a commit, in a folder that has just what it reads"""
 
-    def __init__(self, base, folder):
-        self.base, self.folder, self.known = base, folder, {}
-        for path, (_, data) in series.blobs(base, ["MAINTAINERS", "scripts/get_maintainer.pl", ".get_maintainer.ignore"]).items():
+    def __init__(self, commit, folder):
+        self.folder = folder
+        for path, (_, data) in series.blobs(commit, ["MAINTAINERS", "scripts/get_maintainer.pl", ".get_maintainer.ignore"]).items():
             write(f"{folder}/{path}", data)
-        for d in ("Documentation", "arch", "include", "drivers", "fs", "init", "ipc", "kernel", "lib"):
-            os.makedirs(f"{folder}/{d}", exist_ok=True)
-        for f in ("COPYING", "CREDITS", "Kbuild", "Makefile", "README"):     # how it knows a kernel tree
-            write(f"{folder}/{f}", "")
 
-    def of(self, files):
-        """({To: who maintains}, {Cc: lists and reviewers}) of files, which are asked for by name"""
+    def of(self, mail, *options):
+        """({To: who maintains}, {Cc: lists and reviewers}) of a mail"""
         to, cc = {}, {}
-        for path in files:
-            if path not in self.known:
-                if not os.path.exists(f"{self.folder}/{path}"):
-                    write(f"{self.folder}/{path}", "")
-                self.known[path] = out(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback", "--roles",
-                                        "--no-rolestats", "-f", path], cwd=self.folder).splitlines()
-            for line in self.known[path]:
-                m = re.match(r"(.*?) \(((?:[^()]|\([^()]*\))*)\)$", line)
-                (to if re.match("(maintainer|supporter)", m[2]) else cc).setdefault(m[1])
+        write(f"{self.folder}/mail", mail)
+        for line in out(["perl", "scripts/get_maintainer.pl", "--no-tree", "--no-git", "--no-git-fallback", "--no-fixes", "--roles",
+                         "--no-rolestats", *options, "mail"], cwd=self.folder).splitlines():
+            m = re.match(r"(.*?) \(((?:[^()]|\([^()]*\))*)\)$", line)
+            (to if re.match("(maintainer|supporter)", m[2]) else cc).setdefault(m[1])
         return to, {who: None for who in cc if who not in to}
+
+
+def base_lines(base):
+    """What a topic stands on, for those who get it"""
+    name, ident, _ = series.source()
+    version = series.check_version(series.git("show", f"{base}:Makefile"), name).removesuffix(".0")
+    if not os.environ.get("LINUX"):
+        return f"Base: v{version} ({name})\n"
+    return f"Base: v{version}\n" + (f"base-commit: {ident}\n" if len(ident) == 40 else "")
 
 
 def address(who, mail, to, cc):
@@ -98,7 +96,7 @@ def address(who, mail, to, cc):
     return head + sep + body
 
 
-def mails(folder, who, base, patches, head, cover, ids, people, args):
+def mails(folder, who, base, patches, head, cover, ids, args):
     """Write the mail series of base..head, its patches in order, below folder."""
     name, mail = who
     env = dict(os.environ, GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=mail)
@@ -106,16 +104,17 @@ def mails(folder, who, base, patches, head, cover, ids, people, args):
     series.git("format-patch", "-q", "-n", "--cover-letter", "--signoff", f"--from={name} <{mail}>", "--no-signature",
                "--no-renames", f"--subject-prefix={args.prefix}", *([f"-v{args.version}"] if args.version > 1 else []),
                "-o", folder, f"{start}..{head}", env=env)
-    files, all_to, all_cc = sorted(os.listdir(folder)), {}, {}
+    files, all_to, all_cc, people = sorted(os.listdir(folder)), {}, {}, Maintainers(head, f"{folder}.people")
     for p, f in zip(patches, files[1:], strict=True):
-        to, cc = people.of(p["touches"] + p["adds"])
+        text = read(f"{folder}/{f}")
+        to, cc = people.of(text)
         all_to.update(to)
         all_cc.update(cc)
-        write(f"{folder}/{f}", address(who, read(f"{folder}/{f}"), to, cc))
+        if p["stable"]:
+            text = text.replace("\n---\n", f"\n---\nStable: {p['stable']}\n\n", 1)
+        write(f"{folder}/{f}", address(who, text, to, cc))
     text = read(f"{folder}/{files[0]}")
-    proven = series.proven()
-    tail = f"\nBase: {proven['upstream']} (here {proven['package']} {proven['version']})\n" + "".join(
-        f"prerequisite-patch-id: {i}\n" for i in ids)
+    tail = "\n" + base_lines(base) + "".join(f"prerequisite-patch-id: {i}\n" for i in ids)
     text = text.replace("*** SUBJECT HERE ***", cover["subject"]).replace("*** BLURB HERE ***", cover["text"].rstrip())
     write(f"{folder}/{files[0]}", address(who, text.rstrip() + "\n" + tail, all_to,
                                           {c: None for c in all_cc if c not in all_to}))
@@ -128,7 +127,7 @@ def patch_ids(base, head):
     return [ln.split()[0] for ln in out(["git", "patch-id", "--stable"], input=log + "\n").splitlines()] if base != head else []
 
 
-def topic_mails(folder, who, base, topic, people, args):
+def topic_mails(folder, who, base, topic, args):
     """The mails of one topic in a folder; return how many patches"""
     author = lambda p: f"{who[0]} <{who[1]}>" if p["author"].endswith(PROJECT) else None
     ref = "refs/heads/lab-export"
@@ -144,9 +143,11 @@ def topic_mails(folder, who, base, topic, people, args):
             chosen = series.with_needs([topic], topics)
             every = series.read_series(chosen)
             patches, cover = [p for p in every if p["topic"] == topic], topics[topic]
+            if not patches:
+                die(f"topic {topic} has no patch yet")
             commits = series.compose_commits(base, every, ref, author)
             before = commits[-len(patches) - 1] if len(every) > len(patches) else base
-        mails(folder, who, base, patches, commits[-1], cover, patch_ids(base, before), people, args)
+        mails(folder, who, base, patches, commits[-1], cover, patch_ids(base, before), args)
     except series.Refused as e:
         die(e)
     finally:
@@ -183,21 +184,21 @@ def command(args):
     need("git", "perl")
     who, base = submitter(args.submitter), series.get_base()
     stable = ["stable"] if any(p["stable"] for p in series.read_series()) else []
-    topics = [args.topic] if args.topic else [*series.read_topics(), *stable, "distribution"]
+    topics = [args.topic] if args.topic else [*(t for t, has in series.read_topics().items() if has["names"]), *stable, "distribution"]
     targets = {t: os.path.join(os.path.abspath(args.folder), t) for t in topics}
     for target in targets.values():
         check_target(target)
     with lock(BUILD), tempfile.TemporaryDirectory(prefix="export-", dir=BUILD) as tmp:
         series.check_shipped()
-        people, count = Maintainers(base, f"{tmp}/tree"), 0
         with step(f"exporting {args.topic or 'all topics'}"):
             for topic in targets:
                 made = f"{tmp}/{topic}"
-                count = distribution(made, who, base) if topic == "distribution" else topic_mails(made, who, base, topic, people, args)
+                count = distribution(made, who, base) if topic == "distribution" else topic_mails(made, who, base, topic, args)
                 write(f"{made}/.exported", "".join(f"{digest}  {f}\n" for f, digest in sorted(sums(made).items())))
         for topic, target in targets.items():
             shutil.rmtree(target, ignore_errors=True)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.move(f"{tmp}/{topic}", target)
-    say(f"{count} patches, from and signed off by {who[0]} <{who[1]}>")
+    say(f"{count} patches, from and signed off by {who[0]} <{who[1]}>; they have their To and Cc, so a topic is sent by\n"
+        f"git send-email --to-cmd=true {os.path.relpath(args.folder)}/{args.topic or 'TOPIC'}/*.patch")
     print(args.topic and targets[args.topic] or os.path.abspath(args.folder))

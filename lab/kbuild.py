@@ -10,7 +10,7 @@ import re
 import subprocess
 import time
 
-from lib import CACHE, JOBS, LAB, die, need, say
+from lib import CACHE, JOBS, LAB, TOP, die, need, say
 from series import tree_path
 
 CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
@@ -23,6 +23,12 @@ ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER":
 
 def obj(name, arch):
     return os.path.join(tree_path(name), f".obj-{arch}")
+
+
+def check_path():
+    """What make cannot work in is told before a tree is there."""
+    if re.search(r"[\s:]", TOP):
+        die(f"kernels cannot be built in {TOP}: make takes no path with a space or colon; move this clone")
 
 
 def clean_env():

@@ -64,7 +64,8 @@ def run(argv, check=True, **kw):
     kw.setdefault("stdin", None if "input" in kw else subprocess.DEVNULL)
     kw.setdefault("stdout", subprocess.PIPE)
     kw.setdefault("stderr", subprocess.PIPE)
-    kw.setdefault("text", True)
+    if kw.pop("text", True):
+        kw.update(encoding="utf-8", errors="surrogateescape")
     if kw["stdin"] is None:
         del kw["stdin"]
     if VERBOSE:
@@ -139,7 +140,7 @@ def write(path, data):
     tmp = f"{path}.{os.getpid()}.tmp"
     try:
         with open(tmp, "wb") as f:
-            f.write(data.encode() if isinstance(data, str) else data)
+            f.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
         os.rename(tmp, path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -175,6 +176,7 @@ def results():
 def main(func, args=None):
     """Run a command's main function; turn what the user can do something about into a sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.stdout.reconfigure(errors="surrogateescape")
     if not os.access(BUILD if os.path.isdir(BUILD) else TOP, os.W_OK):
         die(f"cannot write {BUILD}: this clone is another user's; make an own clone and work there")
     try:

@@ -10,8 +10,8 @@ from lib import BUILD, colour, die, write
 
 
 def one(driver):
-    if driver not in table.DRIVERS:
-        die(f"there is no table of {driver}; there are {', '.join(table.DRIVERS)}")
+    if driver not in table.drivers():
+        die(f"there is no table of {driver}; there are {', '.join(table.drivers())}")
     get = table.stock()
     for row in table.load(driver)[1]:
         print(colour("1", f"{row['Where'].replace(' ', ':' + str(table.line_of(row, get)) + ' ')}: {row['Text']}",

@@ -177,6 +177,7 @@ def command(args):
     homes = {arch: mine for arch, mine in homes.items() if mine}
     if left := [m["name"] for m in mutants if m not in sum(homes.values(), vfio)]:
         die(f"no architecture has the suite of {', '.join(left)}")
+    kbuild.check_path()
     free_space(BUILD, 4000, "the mutants")
     tests = build.tests("patched-sim") if vfio else None
     with lock(BUILD):

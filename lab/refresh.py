@@ -22,11 +22,19 @@ def trailers(message):
     return {m[1]: m[2].strip() for m in TRAILERS.finditer(message)}, TRAILERS.sub("", message)
 
 
-def order(path, lines):
-    """The text of a series file: the comments that stand above all stay."""
-    old = read(path).splitlines() if os.path.exists(path) else []
-    head = [ln for i, ln in enumerate(old) if all(c.startswith("#") or not c.strip() for c in old[:i + 1])]
-    return "".join(f"{ln}\n" for ln in [*head, *lines])
+def order(path, names, stay=()):
+    """The text of a series file that names these, and those to stay behind what they were behind. Comments stand above
+    what they stood above; those above all, and those that had something above them that has gone, stay above all."""
+    old, above, last, names = (read(path).splitlines() if os.path.exists(path) else []), {}, None, list(names)
+    for i, ln in enumerate(old):
+        if not ln.strip() or ln.startswith("#"):
+            here = next((n for n in old[i:] if n in names or n in stay), None)
+            above.setdefault(here if last else "", []).append(ln)
+            continue
+        if ln in stay:
+            names.insert(names.index(last) + 1 if last else 0, ln)
+        last = ln if ln in names else last
+    return "".join(f"{ln}\n" for n in ["", *names, None] for ln in [*above.get(n, []), *([n] if n else [])])
 
 
 def added_files(commit, name):
@@ -72,8 +80,9 @@ def stage(root, base, head):
               + (sep[1 + (not below):] + hunks))
         last = topic
     shutil.rmtree(f"{root}/mail")
-    write(f"{folder}/series", order(f"{PATCHES}/series", topics))
-    for topic, have in topics.items():
+    empty = {t: [] for t, old in series.read_topics().items() if not old["names"] and t not in topics}
+    write(f"{folder}/series", order(f"{PATCHES}/series", topics, empty))
+    for topic, have in {**topics, **empty}.items():
         write(f"{folder}/{topic}/series", order(f"{PATCHES}/{topic}/series", have))
         series.read_cover(topic)
         shutil.copyfile(f"{PATCHES}/{topic}/cover", f"{folder}/{topic}/cover")
@@ -123,15 +132,32 @@ def lost_rows(subjects):
             yield f"{os.path.relpath(path, TOP)} names {', '.join(gone)}, which the series no longer has"
 
 
+def messages(base, head):
+    """The messages of base..head without the lab's trailers"""
+    log = tree_git("patched", "log", "--reverse", "-z", "--format=%B", f"{base}..{head}")
+    return [trailers(m + "\n")[1] for m in log.split("\0")]
+
+
+def unfit(message):
+    die(f"the message of `{message.strip().splitlines()[0]}` has what a mail cannot hold: a line like `---`, `diff --git` or "
+        "`From:`, or brackets at the start of the subject; `git rebase -i` changes it")
+
+
 def refresh():
     base, head = check_tree(os.path.relpath(series.tree_path("patched"), TOP))
-    before = series.read_series()
+    before, texts = series.read_series(), messages(base, head)
+    for text in texts:
+        if re.search(r"\A\s*\[|^(diff -|Index: |---(\s|$))", text, re.M):
+            unfit(text)
     with tempfile.TemporaryDirectory(prefix="refresh-", dir=BUILD) as root:
         added = stage(root, base, head)
         # What is written must give this tree again, before anything of the old goes.
         new = series.compose(base, top=root)
         if rev(f"{new}^{{tree}}") != rev(f"{head}^{{tree}}"):
             die("the patches do not give the tree again; this is a fault of lab/refresh.py, and nothing was changed")
+        for old, text in zip(texts, messages(base, new), strict=True):
+            if old.split() != text.split():
+                unfit(old)
         now = series.read_series(top=root)
         keep, changed = patch_files(root), 0
         for where, _, files in os.walk(root):

@@ -19,13 +19,13 @@ use. build/linux.git borrows its objects and holds what belongs to this clone:
 
   refs/tags/base-6.1        the base
   refs/heads/contract/6.1   the series on top; checked out in build/linux-6.1-patched
-  refs/heads/topic/6.1/T    a topic on top of those that it needs
-  refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME
+  refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME; patched: on the branch
 
 Every hash depends on contents only, so a cache that was removed comes back as it was."""
 
 import contextlib
 import errno
+import fnmatch
 import glob
 import hashlib
 import os
@@ -35,7 +35,7 @@ import subprocess
 import tarfile
 import tempfile
 
-from lib import (BASE, BUILD, CACHE, PATCHES, TOP, die, free_space, lock, out, read, run,
+from lib import (BASE, BUILD, CACHE, PATCHES, TOP, USER_ENV, die, free_space, lock, out, read, run,
                  say, step, write)
 
 STORE = os.path.join(CACHE, "linux.git")
@@ -70,6 +70,8 @@ def proven():
     res = {ln[0]: ln[1].strip() for ln in lines if len(ln) == 2}
     if lost := {"package", "version", "sha256", "upstream"} - set(res):
         die(f"patches/{BASE}/base has no line for {', '.join(sorted(lost))}")
+    if not re.match(r"v\d+\.\d+", res["upstream"]):
+        die(f"patches/{BASE}/base: upstream {res['upstream']} is no tag of Linux, as v6.1.192")
     return res
 
 
@@ -111,13 +113,14 @@ def source():
         die(f"LINUX={linux}: there is no such folder or tarball")
     if not os.path.exists(f"{linux}/Makefile") or not os.path.exists(f"{linux}/drivers/iommu/iommu.c"):
         die(f"LINUX={linux} is not a kernel tree: it has no Makefile and drivers/iommu/iommu.c")
-    # It is only read, whoever owns it.
-    there = ["git", "-c", "safe.directory=*", "-C", linux]
-    top = run([*there, "rev-parse", "--show-toplevel"], check=False)
-    if top.returncode == 0 and os.path.samefile(top.stdout.strip(), linux):
-        commit = run([*there, "rev-parse", "-q", "--verify", "HEAD"], check=False).stdout.strip()
-        if not commit:
-            die(f"LINUX={linux} is a git tree without a commit; commit what is there, or give a tarball")
+    if os.path.lexists(f"{linux}/.git"):
+        # Whose trees git may read, and obey, is the user's to say, by safe.directory.
+        theirs = {k: v for k, v in USER_ENV.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
+        head = run(["git", "-C", linux, "rev-parse", "-q", "--verify", "HEAD"], check=False, env=theirs)
+        if head.returncode:
+            die(f"LINUX={linux}: git finds no commit there; "
+                f"{head.stderr.strip() or 'it is a git tree without a commit: commit what is there, or give a tarball'}")
+        commit, there = head.stdout.strip(), ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", linux]
         if out([*there, "status", "--porcelain", "-uno"]):
             say(f"LINUX={linux} has uncommitted changes; its commit {commit[:12]} is used without them")
         return linux, commit, [*there, "archive", "--prefix=linux/", commit]
@@ -139,12 +142,12 @@ def check_version(makefile, name):
     if "VERSION" not in v or "PATCHLEVEL" not in v:
         die(f"{name} is not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
     have = f"{v['VERSION']}.{v['PATCHLEVEL']}"
-    major, minor = BASE.split(".")
-    if have != BASE:
+    wanted = re.match(r"v(\d+\.\d+)", proven()["upstream"])[1]
+    major, minor = wanted.split(".")
+    if have != wanted:
         if v["VERSION"] != major or abs(int(v["PATCHLEVEL"]) - int(minor)) > 1:
-            die(f"{name} is Linux {have}, too far from {BASE} for patches/{BASE}; give a {BASE} tree "
-                "by LINUX=, or another series by BASE=")
-        say(f"warning: {name} is Linux {have}, the series is for {BASE}; hunks may not apply")
+            die(f"{name} is Linux {have}, too far from {wanted} for patches/{BASE}; give a {wanted} tree by LINUX=")
+        say(f"warning: {name} is Linux {have}, the series is for {wanted}; hunks may not apply")
     return f"{have}.{v.get('SUBLEVEL', 0)}"
 
 
@@ -270,7 +273,10 @@ def read_cover(topic, top=TOP):
         die(f"patches/{BASE}/{topic} has no cover: write one, `Subject: ...`, `Needs: ...` if it stands on other topics, "
             "a blank line and the text")
     head, _, text = read(path).partition("\n\n")
-    head = dict(ln.split(": ", 1) for ln in head.splitlines() if ": " in ln)
+    lines = [ln.split(": ", 1) for ln in head.splitlines()]
+    if bad := [ln for ln in lines if ln[0] not in ("Subject", "Needs") or len(ln) < 2] or len(dict(lines)) < len(lines):
+        die(f"patches/{BASE}/{topic}/cover has more in its head than one `Subject: ...` and one `Needs: TOPIC ...`: {bad}")
+    head = dict(lines)
     if "Subject" not in head or not text.strip():
         die(f"patches/{BASE}/{topic}/cover has no Subject, or no text below it")
     return {"subject": head["Subject"], "needs": head.get("Needs", "").split(), "text": text.strip() + "\n"}
@@ -290,8 +296,11 @@ def read_topics(top=TOP):
     if not res:
         die(f"patches/{BASE}/series names no topic")
     # One that has only its cover is of a new topic, whose commits are to come.
-    if lost := {os.path.basename(os.path.dirname(d)) for d in glob.glob(f"{folder}/*/series")} - set(res):
+    disk = [os.path.relpath(f, folder) for n in ("series", "*.patch", "*.part") for f in glob.glob(f"{folder}/*/{n}")]
+    if lost := {os.path.dirname(f) for f in disk} - set(res):
         die(f"patches/{BASE}/series does not name {', '.join(sorted(lost))}; add a line for it, or remove the folder")
+    if stray := glob.glob(f"{folder}/*.patch") + glob.glob(f"{folder}/*.part"):
+        die(f"{os.path.relpath(sorted(stray)[0], top)} is in no topic; move it to the folder of one and name it in the series there")
     return res
 
 
@@ -310,8 +319,9 @@ def read_patch(path, name, todo=False):
     """One patch file as a dict; git mailinfo reads the mail as git am does. name is TOPIC/FILE. One that is todo is
     not of patches/ but of build/todo, and whole."""
     text = read(path)
-    if name.endswith(".part"):
-        text = text.partition("\n")[2]
+    if text.startswith(PART + "\n") != name.endswith(".part"):
+        die(f"patches/{BASE}/{name}: the first line of a .part, and of no other, is\n{PART}")
+    text = text.removeprefix(PART + "\n")
     with tempfile.TemporaryDirectory() as tmp:
         info = out(["git", "mailinfo", f"{tmp}/msg", f"{tmp}/diff"], input=text.encode("utf-8", "surrogateescape"),
                    text=False, cwd=tmp).decode("utf-8", "surrogateescape")
@@ -329,7 +339,7 @@ def read_patch(path, name, todo=False):
     if bool(adds) != name.endswith(".part") and not todo:
         die(f"patches/{BASE}/{name} {'names' if adds else 'does not name'} new files: call it "
             f"{os.path.splitext(os.path.basename(name))[0]}.{'part' if adds else 'patch'}"
-            + (f", and let its first line be `{PART}`" if adds else ""))
+            + (f", with this as its first line:\n{PART}" if adds else ""))
     stable = re.search(r"^Stable: *(.+)", above, re.M)
     return {"name": name, "topic": name.partition("/")[0], "author": f"{head['Author']} <{head['Email']}>",
             "date": head["Date"], "subject": head["Subject"], "stable": stable[1].strip() if stable else "",
@@ -344,8 +354,6 @@ def read_series(chosen=None, top=TOP):
     for topic in chosen or topics:
         folder, have = f"{top}/patches/{BASE}/{topic}", topics[topic]["names"]
         disk = {os.path.basename(p) for end in ("patch", "part") for p in glob.glob(f"{folder}/*.{end}")}
-        if not have:
-            die(f"patches/{BASE}/{topic}/series names no patch")
         for n in have:
             if n not in disk:
                 die(f"patches/{BASE}/{topic}/series names {n}, which does not exist; run `make refresh` in the "
@@ -356,6 +364,8 @@ def read_series(chosen=None, top=TOP):
             die(f"patches/{BASE}/{topic}/series does not name {', '.join(sorted(disk - set(have)))}; add a line "
                 "for it, or remove the file")
         patches += [read_patch(f"{folder}/{n}", f"{topic}/{n}") for n in have]
+    if not patches:         # a topic may be empty, as long as its commits are to come
+        die(f"no series of {', '.join(chosen or topics)} names a patch")
     for p in patches:
         for path in p["adds"]:
             if not os.path.isfile(f"{top}/{path}"):
@@ -369,6 +379,11 @@ def read_series(chosen=None, top=TOP):
     return patches
 
 
+def litter(path):
+    """Is it what an editor or patch leaves beside a file?"""
+    return any(fnmatch.fnmatch(os.path.basename(path), p) for p in ("*~", ".*.sw?", ".#*", "#*#", "*.orig", "*.rej"))
+
+
 def check_shipped():
     """A new kernel file that no series adds would never ship, and nobody would notice."""
     named = {a for path in glob.glob(f"{TOP}/patches/*/*/*.part") for a in re.findall(r"^Add-file: *(\S+)", read(path), re.M)}
@@ -377,7 +392,7 @@ def check_shipped():
     have = seen.stdout.splitlines() if seen.returncode == 0 else [
         os.path.relpath(os.path.join(w, f), TOP) for d in SHIPPED for w, _, files in os.walk(f"{TOP}/{d}") for f in files]
     for path in have:
-        if path not in named and os.path.exists(f"{TOP}/{path}") and not re.search(r"~$|/\.[^/]*\.sw.$", path):
+        if path not in named and os.path.exists(f"{TOP}/{path}") and not litter(path):
             die(f"{path} is added by no patch; name it in one by `Add-file: {path}`, or remove it")
 
 
@@ -409,6 +424,14 @@ def refused(p, tmp, text):
             "the rest in build/todo), `git am -3` there, `make refresh`.")
 
 
+def with_trailers(p):
+    """The message of a patch with trailers that tell its topic, in one paragraph with those that it has"""
+    first, _, last = p["message"].rpartition("\n\n")
+    more = first and re.fullmatch(r"(?:[A-Za-z][\w-]*: .*\n|[ \t].*\n)+", last)
+    return (p["message"] + ("" if more else "\n") + f"Lab-topic: {p['topic']}\n"
+            + (f"Lab-stable: {p['stable']}\n" if p["stable"] else ""))
+
+
 def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, context=()):
     """Put the patches on top of base and set ref to the result; return the commits. With trailers a commit says which
     topic it is of; context is what git apply is told of the lines around a change.
@@ -437,9 +460,7 @@ def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, co
                     break
             done.append(p)
             who = (author and author(p)) or p["author"]
-            message = p["message"]
-            if trailers:
-                message += f"\nLab-topic: {p['topic']}\n" + (f"Lab-stable: {p['stable']}\n" if p["stable"] else "")
+            message = with_trailers(p) if trailers else p["message"]
             parts = [f"commit {ref}", f"mark :{i + 1}", f"author {who} {p['date']}",
                      f"committer {LAB} {p['date']}",
                      f"data {len(message.encode('utf-8', 'surrogateescape'))}", message]
@@ -486,8 +507,10 @@ def stable_commits(base, author=None, ref="refs/lab/try"):
 
 
 def self_contained(p):
-    """The text of a patch with its new files as hunks, as `git am` takes it."""
-    text = read(f"{PATCHES}/{p['name']}").removeprefix(PART + "\n")
+    """The text of a patch with its new files as hunks and its topic in trailers, as `git am` takes it in a tree"""
+    subject, _, text = with_trailers(p).partition("\n\n")
+    text = (f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: {p['author']}\nDate: {p['date']}\n"
+            f"Subject: [PATCH] {subject}\n\n{text}---\n\n{p['hunks']}")
     for path in p["adds"]:
         text += run(["git", "diff", "--no-index", "--full-index", "/dev/null", path], check=False, cwd=TOP).stdout
     return text
@@ -504,7 +527,7 @@ def work_in(name):
     last, words = rev(f"refs/lab/{name}"), []
     if not last or rev(f"refs/lab/moving/{name}"):
         return ""
-    if name == "patched" and rev(f"refs/heads/{BRANCH}") != last:
+    if name == "patched" and rev(f"refs/heads/{BRANCH}") not in ("", last):
         words.append(f"commits on {BRANCH}")
     if os.path.exists(f"{tree_path(name)}/.git"):
         if not words and tree_git(name, "rev-parse", "HEAD") != last:

@@ -12,7 +12,6 @@ import series
 from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
-DRIVERS = sorted(os.listdir(FOLDER)) if os.path.isdir(FOLDER) else []
 FIELDS = "Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
 CLASSES = "mismatch memory resource busy broken foreign probe-only unreachable by-design".split()
 KINDS = "errno swallowed print state leak memory".split()
@@ -37,6 +36,11 @@ def paragraphs(text):
                 die(f"a table has a line without a field, or a field twice in a paragraph: {line}")
             res[-1][field] = value.strip()
     return [p for p in res if p]
+
+
+def drivers():
+    """Those that have a table"""
+    return sorted(f for f in os.listdir(FOLDER) if not series.litter(f)) if os.path.isdir(FOLDER) else []
 
 
 def load(driver):
@@ -169,7 +173,7 @@ def violated(row, field):
 def matrix():
     """One object for each driver, as build/matrix.json has them"""
     res = []
-    for driver in DRIVERS:
+    for driver in drivers():
         _, rows = load(driver)
         kinds = {}
         for r in rows:

@@ -2,14 +2,14 @@
 """topics: the topics of the series: patches, lines, what each needs, and whom it goes to
 
 Lines are those added and removed, without new files, whose lines stand in a column of their own."""
+import collections
 import re
 import tempfile
 
 import export
 import series
-from lib import BASE, BUILD, TOP, read
+from lib import BASE, BUILD, TOP, die, lock, read
 
-SUBSYSTEM = ("Joerg Roedel", "Will Deacon")
 HEAD = ("topic", "patches", "lines", "new files", "needs", "stable", "to")
 
 
@@ -17,26 +17,31 @@ def arguments(parser):
     parser.add_argument("--markdown", action="store_true", help="as the README has it")
 
 
-def short(who):
-    """A person's name, or the name of a list"""
-    name = re.match(r'"?([^"<]+?)"? <', who)
-    return name[1] if name else who.partition("@")[0]
+def whom(patches, people):
+    """Who maintains what more than half of the patches touch: by the entry for the file, else for a folder above"""
+    for depth in ("1", "0"):
+        named = collections.Counter(who for p in patches for who in people.of(
+            "".join(f"--- a/{f}\n+++ b/{f}\n" for f in p["touches"] + p["adds"]), f"--pattern-depth={depth}")[0])
+        if most := [re.sub('"| <.*', "", who) for who, n in named.items() if 2 * n > len(patches)]:
+            return ", ".join(most)
+    return ""
 
 
 def rows():
     """A row of texts for each topic"""
     base, patches = series.get_base(), series.read_series()
     with tempfile.TemporaryDirectory(prefix="topics-", dir=BUILD) as tmp:
-        people = export.Maintainers(base, tmp)
+        with lock(BUILD):
+            try:
+                people = export.Maintainers(series.compose(base), tmp)
+            except series.Refused as e:
+                die(e)
         for topic, t in series.read_topics().items():
             mine = [p for p in patches if p["topic"] == topic]
             changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", "\n".join(p["hunks"] for p in mine), re.M)) for c in "+-"]
             new = sum(read(f"{TOP}/{a}").count("\n") for p in mine for a in p["adds"])
-            to, cc = people.of([f for p in mine for f in p["touches"] + p["adds"]])
-            # Those of the whole subsystem last: the others are who knows this driver
-            who = sorted(map(short, to), key=lambda w: (w in SUBSYSTEM, w)) or sorted(short(w) for w in cc if "linux-kernel@" not in w)
             yield (topic, str(len(mine)), f"+{changed[0]} -{changed[1]}", f"+{new}" if new else "", " ".join(t["needs"]),
-                   str(sum(bool(p["stable"]) for p in mine) or ""), ", ".join(who[:3]) + (f" and {len(who) - 3} more" if len(who) > 3 else ""))
+                   str(sum(bool(p["stable"]) for p in mine) or ""), whom(mine, people))
 
 
 def table(markdown):
