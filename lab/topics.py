@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""topics: the topics of the series: patches, lines, what each needs, and whom it goes to
+"""topics: the topics of the series: patches, lines, what each needs, whom it goes to, and what it is about
 
-Lines are those added and removed, without new files, whose lines stand in a column of their own."""
+Lines are those added and removed; those of new files stand apart."""
 import collections
 import re
 import tempfile
@@ -10,7 +10,7 @@ import export
 import series
 from lib import BASE, BUILD, TOP, die, lock, read
 
-HEAD = ("topic", "patches", "lines", "new files", "needs", "stable", "to")
+HEAD = ("topic", "patches", "lines", "new", "needs", "stable", "to", "what for")
 
 
 def arguments(parser):
@@ -41,7 +41,7 @@ def rows():
             changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", "\n".join(p["hunks"] for p in mine), re.M)) for c in "+-"]
             new = sum(read(f"{TOP}/{a}").count("\n") for p in mine for a in p["adds"])
             yield (topic, str(len(mine)), f"+{changed[0]} -{changed[1]}", f"+{new}" if new else "", " ".join(t["needs"]),
-                   str(sum(bool(p["stable"]) for p in mine) or ""), whom(mine, people))
+                   str(sum(bool(p["stable"]) for p in mine) or ""), whom(mine, people), t["subject"].partition(": ")[2])
 
 
 def table(markdown):
