@@ -13,6 +13,8 @@ import shutil
 
 import kbuild
 import series
+import trees
+from base import get_base
 from lib import BASE, BUILD, LAB, TOP, die, free_space, lock, out, read, run, say, step, write
 
 GUEST = f"{LAB}/guest"
@@ -54,15 +56,15 @@ def without(base):
 def source(kind):
     """Bring a tree up to date; return the name that its kernel gets."""
     kbuild.check_path()
-    base = series.get_base()
-    work = series.work_in(kind)
-    tree = os.path.relpath(series.tree_path(kind), TOP)
+    base = get_base()
+    work = trees.work_in(kind)
+    tree = os.path.relpath(trees.tree_path(kind), TOP)
     if work:
         say(f"note: building {tree} as it stands, with {work}"
             + (f" that patches/{BASE} does not have (`make refresh` writes them there)" if kind == "patched" else ""))
         return f"{kind}+dirty"
     try:
-        series.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
+        trees.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
                         else series.compose(base, {"stocktests": ["sim"], "vfio": ["vfio"]}.get(kind)))
     except series.Refused as e:
         die(e)
@@ -91,7 +93,7 @@ def make_kernel(full):
     if kind == "stock" and simulated:
         kind = "stocktests"
     name = source(kind)
-    tree = series.tree_object(kind)
+    tree = trees.tree_object(kind)
     fragment = f"{BUILD}/guest/{variant or 'plain'}.config"
     write(fragment, config(*VARIANTS[variant]))
     extra = ["probe/probe.ko", "usr/gen_init_cpio"] + (["samples/vfio-mdev/mtty.ko"] if simulated else [])
@@ -118,17 +120,17 @@ def make_kernel(full):
             if simulated:
                 kbuild.make(kind, where, "headers", what="headers for the selftests")
     except kbuild.BuildError as e:
-        die(f"the {full} kernel does not build; mend {os.path.relpath(series.tree_path(kind), TOP)} (or the "
+        die(f"the {full} kernel does not build; mend {os.path.relpath(trees.tree_path(kind), TOP)} (or the "
             f"patch) and call again, what is built stays built:\n{e}")
-    if series.tree_object(kind) != tree:
-        die(f"{os.path.relpath(series.tree_path(kind), TOP)} changed while it was built; call again")
+    if trees.tree_object(kind) != tree:
+        die(f"{os.path.relpath(trees.tree_path(kind), TOP)} changed while it was built; call again")
     shutil.rmtree(f"{done}.tmp", ignore_errors=True)
     os.makedirs(f"{done}.tmp/tests")
     shutil.copyfile(f"{obj}/{IMAGE[arch]}", f"{done}.tmp/image")
     for f in ("vmlinux", ".config", *extra):
         shutil.copy(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
     if simulated:
-        run(["make", "-C", f"{series.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests",
+        run(["make", "-C", f"{trees.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests",
              f"KHDR_INCLUDES=-isystem {obj}/usr/include", "CFLAGS=-static", "CC=gcc"], env=kbuild.clean_env())
     os.rename(f"{done}.tmp", done)
     # The last three of each are kept: going back and forth between two edits builds nothing.

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-import series
+import trees
 from lib import BASE, BUILD, CACHE, TOP, die, lock, step
 
 
@@ -14,9 +14,9 @@ def arguments(parser):
 def command(args):
     if os.path.isdir(BUILD):
         with lock(BUILD):
-            work = os.path.exists(series.REPO) and series.work_in("patched")
+            work = os.path.exists(trees.REPO) and trees.work_in("patched")
             if work:
-                tree = os.path.relpath(series.tree_path("patched"), TOP)
+                tree = os.path.relpath(trees.tree_path("patched"), TOP)
                 die(f"{tree} has {work} that patches/{BASE} does not have; `make refresh` first, or remove build/ by hand")
             with step("removing build/"):
                 shutil.rmtree(BUILD)

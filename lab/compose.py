@@ -7,6 +7,8 @@ import os
 import shutil
 
 import series
+import trees
+from base import get_base
 from lib import BASE, BUILD, TOP, die, lock, say, step, write
 
 
@@ -24,11 +26,11 @@ def one_topic(base, topic):
 
 
 def whole(base, for_work):
-    tree = os.path.relpath(series.tree_path("patched"), TOP)
-    work = series.work_in("patched")
-    if work and not os.path.exists(f"{series.tree_path('patched')}/.git"):
+    tree = os.path.relpath(trees.tree_path("patched"), TOP)
+    work = trees.work_in("patched")
+    if work and not os.path.exists(f"{trees.tree_path('patched')}/.git"):
         die(f"build/linux.git has {work} that patches/{BASE} does not have, and there is no {tree}: keep them by "
-            f"`git --git-dir=build/linux.git branch -m {series.BRANCH} mine`, or remove them by `branch -D {series.BRANCH}`")
+            f"`git --git-dir=build/linux.git branch -m {trees.BRANCH} mine`, or remove them by `branch -D {trees.BRANCH}`")
     if work and for_work:
         say(f"{tree} has {work}, left as they are; `make refresh` writes commits to patches/{BASE}")
         print(tree)
@@ -45,23 +47,23 @@ def whole(base, for_work):
         shutil.rmtree(series.TODO, ignore_errors=True)
         for i, p in enumerate(e.rest, 1):
             write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", series.self_contained(p))
-        series.put_tree("patched", e.commit)
+        trees.put_tree("patched", e.commit)
         say(f"{e}\n{len(e.rest)} patches are left: git -C {tree} am -3 {series.TODO}/*.patch")
         print(tree)
         return
     shutil.rmtree(series.TODO, ignore_errors=True)
-    if for_work or os.path.exists(f"{series.tree_path('patched')}/.git"):
-        series.put_tree("patched", head)
+    if for_work or os.path.exists(f"{trees.tree_path('patched')}/.git"):
+        trees.put_tree("patched", head)
     else:
-        series.git("update-ref", f"refs/heads/{series.BRANCH}", head)
-        series.git("update-ref", "refs/lab/patched", head)
+        trees.git("update-ref", f"refs/heads/{trees.BRANCH}", head)
+        trees.git("update-ref", "refs/lab/patched", head)
     if for_work:
         say(f"work there with ordinary git on top of base-{BASE}, then `make refresh`")
     print(tree if for_work else head)
 
 
 def command(args):
-    base = series.get_base()
+    base = get_base()
     with lock(BUILD):
         if args.topic:
             one_topic(base, args.topic)

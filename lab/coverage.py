@@ -22,8 +22,8 @@ import shutil
 import build
 import kbuild
 import kunit
-import series
 import table
+import trees
 from lib import BASE, BUILD, LAB, die, free_space, lock, out, read, step, write
 from selftest import selftest
 
@@ -32,7 +32,7 @@ VFIO = "vfio_iommu_type1_attach_group vfio_iommu_type1_detach_group vfio_domain_
 
 
 def source(path):
-    full = f"{series.tree_path('patched')}/{path}"
+    full = f"{trees.tree_path('patched')}/{path}"
     return read(full) if os.path.exists(full) else None
 
 
@@ -68,7 +68,7 @@ def run_kunit(seen, arch):
     obj = kbuild.obj("patched", variant)
     # A test is an object that includes the driver's source.
     counted = [f for d in table.drivers() for f in table.load(d)[0].get("Files", "").split() if f.endswith(".c")]
-    counted += glob.glob(f"{series.tree_path('patched')}/drivers/iommu/**/*-test.c", recursive=True)
+    counted += glob.glob(f"{trees.tree_path('patched')}/drivers/iommu/**/*-test.c", recursive=True)
     with step(f"building the {arch} kernel for KUnit with gcov"):
         kunit.configure("patched", arch, variant, kunit.config(arch) + read(f"{LAB}/gcov.config"))
         kunit.make("patched", arch, variant, *build.count(counted))

@@ -13,6 +13,8 @@ import shutil
 import tempfile
 
 import series
+import trees
+from base import check_version, get_base, source
 from lib import BASE, BUILD, TOP, USER_ENV, die, lock, need, out, read, run, say, step, write
 
 # Patches whose author is the project are sent as the submitter's own; others keep their author.
@@ -64,7 +66,7 @@ class Maintainers:
 
     def __init__(self, commit, folder):
         self.folder = folder
-        for path, (_, data) in series.blobs(commit, ["MAINTAINERS", "scripts/get_maintainer.pl", ".get_maintainer.ignore"]).items():
+        for path, (_, data) in trees.blobs(commit, ["MAINTAINERS", "scripts/get_maintainer.pl", ".get_maintainer.ignore"]).items():
             write(f"{folder}/{path}", data)
 
     def of(self, mail, *options):
@@ -80,8 +82,8 @@ class Maintainers:
 
 def base_lines(base):
     """What a topic stands on, for those who get it"""
-    name, ident, _ = series.source()
-    version = series.check_version(series.git("show", f"{base}:Makefile"), name).removesuffix(".0")
+    name, ident, _ = source()
+    version = check_version(trees.git("show", f"{base}:Makefile"), name).removesuffix(".0")
     if not os.environ.get("LINUX"):
         return f"Base: v{version} ({name})\n"
     return f"Base: v{version}\n" + (f"base-commit: {ident}\n" if len(ident) == 40 else "")
@@ -100,8 +102,8 @@ def mails(folder, who, base, patches, head, cover, ids, args):
     """Write the mail series of base..head, its patches in order, below folder."""
     name, mail = who
     env = dict(os.environ, GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=mail)
-    start = series.git("rev-parse", f"{head}~{len(patches)}")
-    series.git("format-patch", "-q", "-n", "--cover-letter", "--signoff", f"--from={name} <{mail}>", "--no-signature",
+    start = trees.git("rev-parse", f"{head}~{len(patches)}")
+    trees.git("format-patch", "-q", "-n", "--cover-letter", "--signoff", f"--from={name} <{mail}>", "--no-signature",
                "--no-renames", f"--subject-prefix={args.prefix}", *([f"-v{args.version}"] if args.version > 1 else []),
                "-o", folder, f"{start}..{head}", env=env)
     files, all_to, all_cc, people = sorted(os.listdir(folder)), {}, {}, Maintainers(head, f"{folder}.people")
@@ -123,7 +125,7 @@ def mails(folder, who, base, patches, head, cover, ids, args):
 
 def patch_ids(base, head):
     """The ids of the patches base..head, as git format-patch --base has them"""
-    log = series.git("log", "-p", "--reverse", "--no-renames", f"{base}..{head}")
+    log = trees.git("log", "-p", "--reverse", "--no-renames", f"{base}..{head}")
     return [ln.split()[0] for ln in out(["git", "patch-id", "--stable"], input=log + "\n").splitlines()] if base != head else []
 
 
@@ -151,7 +153,7 @@ def topic_mails(folder, who, base, topic, args):
     except series.Refused as e:
         die(e)
     finally:
-        series.git("update-ref", "-d", ref)
+        trees.git("update-ref", "-d", ref)
     return len(patches)
 
 
@@ -161,16 +163,16 @@ def distribution(folder, who, base):
     try:
         head = series.compose_commits(base, patches, ref, lambda p: f"{who[0]} <{who[1]}>"
                                       if p["author"].endswith(PROJECT) else None)[-1]
-        series.git("format-patch", "-q", "-N", "--signoff", f"--from={who[0]} <{who[1]}>", "--no-signature", "--no-renames",
+        trees.git("format-patch", "-q", "-N", "--signoff", f"--from={who[0]} <{who[1]}>", "--no-signature", "--no-renames",
                    "-o", f"{folder}/all", f"{base}..{head}", env=dict(os.environ, GIT_COMMITTER_NAME=who[0], GIT_COMMITTER_EMAIL=who[1]))
     except series.Refused as e:
         die(e)
     finally:
-        series.git("update-ref", "-d", ref)
+        trees.git("update-ref", "-d", ref)
     texts = [read(f) for f in sorted(glob.glob(f"{folder}/all/*"))]
     shutil.rmtree(f"{folder}/all")
     write(f"{folder}/series.mbox", "".join(t + "\n" for t in texts))
-    write(f"{folder}/series.diff", out(["git", f"--git-dir={series.REPO}", "diff", "--no-renames", base, head]) + "\n")
+    write(f"{folder}/series.diff", out(["git", f"--git-dir={trees.REPO}", "diff", "--no-renames", base, head]) + "\n")
     order = []
     for p, text in zip(patches, texts, strict=True):
         order.append(f"{os.path.splitext(p['name'])[0]}.patch")
@@ -182,7 +184,7 @@ def distribution(folder, who, base):
 
 def command(args):
     need("git", "perl")
-    who, base = submitter(args.submitter), series.get_base()
+    who, base = submitter(args.submitter), get_base()
     stable = ["stable"] if any(p["stable"] for p in series.read_series()) else []
     topics = [args.topic] if args.topic else [*(t for t, has in series.read_topics().items() if has["names"]), *stable, "distribution"]
     targets = {t: os.path.join(os.path.abspath(args.folder), t) for t in topics}

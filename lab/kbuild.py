@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from lib import CACHE, JOBS, LAB, TOP, die, need, say
-from series import tree_path
+from trees import tree_path
 
 CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
          "powerpc": "powerpc-linux-gnu-", "s390": "s390x-linux-gnu-"}

@@ -14,7 +14,7 @@ import sys
 
 import kbuild
 import qemu
-import series
+import trees
 from build import source
 from lib import BUILD, LAB, TOP, die, free_space, lock, need, read, say, step, write
 
@@ -86,7 +86,7 @@ def cases(tests, path=""):
 
 def parse(tree, console):
     """{name: passed}, and a sentence if the kernel's parser is not content"""
-    folder = f"{series.tree_path(tree)}/tools/testing/kunit"
+    folder = f"{trees.tree_path(tree)}/tools/testing/kunit"
     if folder not in sys.path:
         sys.path.append(folder)
     parser = importlib.import_module("kunit_parser")

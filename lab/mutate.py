@@ -19,6 +19,8 @@ import build
 import kbuild
 import kunit
 import series
+import trees
+from base import get_base
 from lib import BASE, BUILD, LAB, die, free_space, lock, read, say, step, write
 from selftest import selftest
 
@@ -105,7 +107,7 @@ def walk(tree, arch, mutants):
             return
         originals = {}
         for m in together:
-            path = os.path.join(series.tree_path(tree), m["file"])
+            path = os.path.join(trees.tree_path(tree), m["file"])
             originals[path] = read(path)
             write(path, mutated(originals[path], m))
         try:
@@ -141,7 +143,7 @@ def walk_vfio(tree, mutants, initramfs):
     for i, m in enumerate([None, *mutants]):
         if stop.is_set():
             return
-        path = os.path.join(series.tree_path(tree), (m or mutants[0])["file"])
+        path = os.path.join(trees.tree_path(tree), (m or mutants[0])["file"])
         text = read(path)
         if m:
             write(path, mutated(text, m))
@@ -182,12 +184,12 @@ def command(args):
     tests = build.tests("patched-sim") if vfio else None
     with lock(BUILD):
         try:
-            head = series.compose(series.get_base())
+            head = series.compose(get_base())
         except series.Refused as e:
             die(e)
         for tree in TREES:
-            series.put_tree(tree, head)
-        lost = [m["name"] for m in mutants if (p := os.path.join(series.tree_path(TREES[0]), m["file"]))
+            trees.put_tree(tree, head)
+        lost = [m["name"] for m in mutants if (p := os.path.join(trees.tree_path(TREES[0]), m["file"]))
                 and (not os.path.exists(p) or mutated(read(p), m) is None)]
         if lost:
             die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")

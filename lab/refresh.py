@@ -11,8 +11,9 @@ import shutil
 import tempfile
 
 import series
-from lib import BASE, BUILD, PATCHES, TOP, die, lock, read, run, say, write
-from series import rev, tree_git
+import trees
+from lib import BASE, BUILD, PATCHES, TOP, die, lock, read, say, write
+from trees import rev, tree_git
 
 TRAILERS = re.compile(r"^Lab-(topic|stable): *(.*)\n?", re.M)
 
@@ -87,7 +88,7 @@ def stage(root, base, head):
         series.read_cover(topic)
         shutil.copyfile(f"{PATCHES}/{topic}/cover", f"{folder}/{topic}/cover")
     for path, (mode, blob) in added.items():
-        write(f"{root}/{path}", series.git("cat-file", "blob", blob, text=False))
+        write(f"{root}/{path}", trees.git("cat-file", "blob", blob, text=False))
         os.chmod(f"{root}/{path}", int(mode, 8) & 0o777)
     return set(added)
 
@@ -98,9 +99,9 @@ def patch_files(top):
 
 def check_tree(tree):
     """Nothing in the tree is left to do; return (base, head)."""
-    if not os.path.exists(f"{series.tree_path('patched')}/.git"):
+    if not os.path.exists(f"{trees.tree_path('patched')}/.git"):
         die(f"there is no {tree}; `make tree` makes it")
-    work, last, head = series.work_in("patched"), rev("refs/lab/patched"), tree_git("patched", "rev-parse", "HEAD")
+    work, last, head = trees.work_in("patched"), rev("refs/lab/patched"), tree_git("patched", "rev-parse", "HEAD")
     if "changed" in work or "not finished" in work:
         die(f"{tree} has {work}; commit or finish that first (`git commit`, `git rebase --continue`)")
     base = tree_git("patched", "rev-list", "--max-parents=0", head)
@@ -144,7 +145,7 @@ def unfit(message):
 
 
 def refresh():
-    base, head = check_tree(os.path.relpath(series.tree_path("patched"), TOP))
+    base, head = check_tree(os.path.relpath(trees.tree_path("patched"), TOP))
     before, texts = series.read_series(), messages(base, head)
     for text in texts:
         if re.search(r"\A\s*\[|^(diff -|Index: |---(\s|$))", text, re.M):
@@ -176,8 +177,8 @@ def refresh():
         say(f"topic {topic} has no patch left and is removed")
     for line in lost_rows({p["subject"] for p in before} - {p["subject"] for p in now}):
         say(f"warning: {line}")
-    tree_git("patched", "checkout", "-q", "-B", series.BRANCH, new)
-    series.git("update-ref", "refs/lab/patched", new)
+    tree_git("patched", "checkout", "-q", "-B", trees.BRANCH, new)
+    trees.git("update-ref", "refs/lab/patched", new)
     shutil.rmtree(series.TODO, ignore_errors=True)
     say(f"{len(now)} patches; {changed} files written, {len(gone)} removed")
 

@@ -9,6 +9,8 @@ import os
 import re
 
 import series
+import trees
+from base import get_base
 from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
@@ -55,11 +57,11 @@ def load(driver):
 
 def stock():
     """Read a file of the stock tree, each once."""
-    base, have = series.get_base(), {}
+    base, have = get_base(), {}
 
     def get(path):
         if path not in have:
-            blob = series.blobs(base, [path]).get(path)
+            blob = trees.blobs(base, [path]).get(path)
             have[path] = blob and blob[1].decode(errors="replace")
         return have[path]
     return get

@@ -8,6 +8,7 @@ import tempfile
 
 import export
 import series
+from base import get_base
 from lib import BASE, BUILD, TOP, die, lock, read
 
 HEAD = ("topic", "patches", "lines", "new", "needs", "stable", "to", "what for")
@@ -29,7 +30,7 @@ def whom(patches, people):
 
 def rows():
     """A row of texts for each topic"""
-    base, patches = series.get_base(), series.read_series()
+    base, patches = get_base(), series.read_series()
     with tempfile.TemporaryDirectory(prefix="topics-", dir=BUILD) as tmp:
         with lock(BUILD):
             try:
