@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -22,10 +23,14 @@ VERBOSE = os.environ.get("V", "0") not in ("", "0")
 JOBS = str(len(os.sched_getaffinity(0)))
 
 sys.dont_write_bytecode = True
-# What has to come out the same everywhere must not depend on the user's git settings or locale.
-USER_ENV = dict(os.environ)
-for _var in [v for v in os.environ if v.startswith("GIT_")]:
+# What has to come out the same everywhere must not depend on the user's git settings or locale. What these were goes
+# along to the commands that this one calls.
+_theirs = os.environ.pop("LAB_USER_ENV", None)
+_theirs = json.loads(_theirs) if _theirs else {v: x for v, x in os.environ.items() if v.startswith("GIT_") or v == "LC_ALL"}
+for _var in [v for v in os.environ if v.startswith("GIT_") or v == "LC_ALL"]:
     del os.environ[_var]
+USER_ENV = {**os.environ, **_theirs}
+os.environ["LAB_USER_ENV"] = json.dumps(_theirs)
 os.environ.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", GIT_TERMINAL_PROMPT="0",
                   GIT_COMMITTER_NAME="attach-contract lab", GIT_COMMITTER_EMAIL="lab@attach-contract.example",
                   GIT_AUTHOR_NAME="attach-contract lab", GIT_AUTHOR_EMAIL="lab@attach-contract.example",
