@@ -181,6 +181,9 @@ def results():
 def main(func, args=None):
     """Run a command's main function; turn what the user can do something about into a sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if args is None and {"-h", "--help"} & set(sys.argv[1:]):       # a check; the front knows its commands' arguments
+        print(sys.modules["__main__"].__doc__)
+        return
     sys.stdout.reconfigure(errors="surrogateescape")
     if not os.access(BUILD if os.path.isdir(BUILD) else TOP, os.W_OK):
         die(f"cannot write {BUILD}: this clone is another user's; make an own clone and work there")
