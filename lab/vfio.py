@@ -10,9 +10,9 @@ class Join:
     """What the join of a group of n devices behind an IOMMU costs, and how it ends. domains: the IOMMU of each that the
     container has, in VFIO's order; a new one is put in front. kernel: stock, patched, or without: patched, but that
     a group's own IOMMU is not tried first. What fails: error, what the first of the domains answers; broken, what
-    every domain does; exhausted, that there is no memory for a domain."""
+    every domain does; exhausted, that there is no memory for a domain. default: groups have default domains."""
 
-    def __init__(self, kernel, domains, iommu, n=1, error=None, broken=None, exhausted=False):
+    def __init__(self, kernel, domains, iommu, n=1, error=None, broken=None, exhausted=False, default=True):
         self.calls = dict.fromkeys(NUMBERS, 0)
         self.iommu, self.n, self.broken, self.exhausted = iommu, n, broken, exhausted
         self.answers = {0: error} if error else {}
@@ -20,7 +20,7 @@ class Join:
         self.count("attach_dev", n)                     # the claim's blocking domain
         self.errno = (self.stock if kernel == "stock" else self.patched)(domains, kernel != "without")
         if self.errno:
-            self.count("attach_dev", n)                 # the claim ends: the core's own domain
+            self.count("attach_dev", n * default)       # the claim ends: the core's own domain
         elif self.domain == "fresh":
             domains.insert(0, iommu)
 
