@@ -60,6 +60,8 @@ def stage(root, base, head):
     topics, added, last = {}, {}, None
     for path, commit in zip(sorted(glob.glob(f"{root}/mail/*")), commits, strict=True):
         slug = os.path.basename(path).split("-", 1)[1].removesuffix(".patch")
+        if slug.startswith(("fixup-", "squash-", "amend-")):
+            die(f"commit {commit[:12]} ({slug}) is to go into another: `GIT_SEQUENCE_EDITOR=true git rebase -i --autosquash base-{BASE}`")
         header, sep, hunks = read(path).partition("\n\ndiff --git ")
         says, header = trailers(header.rstrip() + "\n")
         topic = says.get("topic", last)
