@@ -14,9 +14,9 @@ def one(driver):
         die(f"there is no table of {driver}; there are {', '.join(table.drivers())}")
     get = table.stock()
     for row in table.load(driver)[1]:
-        print(colour("1", f"{row['Where'].replace(' ', ':' + str(table.line_of(row, get)) + ' ')}: {row['Text']}",
+        print(colour("1", f"{row['Id']}  {row['Where'].replace(' ', ':' + str(table.line_of(row, get)) + ' ')}: {row['Text']}",
                      sys.stdout))
-        for f in table.FIELDS[2:]:
+        for f in table.FIELDS[3:]:
             print(f"    {f + ':':10} {row[f]}")
 
 

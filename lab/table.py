@@ -14,7 +14,7 @@ from base import get_base
 from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
-FIELDS = "Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
+FIELDS = "Id Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
 CLASSES = "mismatch memory resource busy broken foreign probe-only unreachable by-design".split()
 KINDS = "errno swallowed print state leak memory".split()
 EVIDENCE = "kunit qemu compiled reading".split()
