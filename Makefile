@@ -18,7 +18,7 @@ help:
 #? make lint        the checks that need no kernel
 #? make check       all checks but those that are slow and seldom red; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
 #? make check-all   these, too: all architectures, mutants, debug kernels, soak, bench
-#? make matrix      the errno tables, counted: ways out, violations in stock and patched, evidence
+#? make matrix      the errno tables, counted: ways out, violations in stock and left, evidence (build/matrix.json)
 #? make kunit       KUnit of the series under QEMU on five architectures (build/kunit.json)
 #? make mutate      one-line mutants of the series: which does no test notice? (build/mutate.json)
 #? make coverage    lines and branches of the attach functions that the tests run, by gcov (build/coverage.json)
@@ -37,6 +37,7 @@ help:
 #?
 #? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
+#? DRIVER=<name>    with matrix: a line for each violation of that driver
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
 #? BASE=6.1         which series
 #? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
@@ -62,7 +63,7 @@ compose:
 topics:
 	$(series)/lab topics
 matrix:
-	$(series)/lab matrix
+	$(series)/lab matrix $(DRIVER)
 kunit:
 	$(all)/lab kunit
 mutate:

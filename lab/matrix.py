@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """matrix: count the errno tables: ways out of each driver's attach, violations, evidence
 
-Writes build/matrix.json. With a driver: its rows, with the line numbers of the stock tree."""
+Writes build/matrix.json. With a driver: a line for each of its violations, with the line number of the stock tree."""
 import json
 import sys
 
@@ -9,31 +9,34 @@ import table
 from lib import BUILD, colour, die, write
 
 
-def one(driver):
-    if driver not in table.drivers():
-        die(f"there is no table of {driver}; there are {', '.join(table.drivers())}")
-    get = table.stock()
-    for row in table.load(driver)[1]:
-        print(colour("1", f"{row['Id']}  {row['Where'].replace(' ', ':' + str(table.line_of(row, get)) + ' ')}: {row['Text']}",
-                     sys.stdout))
-        for f in table.FIELDS[3:]:
-            print(f"    {f + ':':10} {row[f]}")
-
-
 def arguments(parser):
-    parser.add_argument("driver", nargs="?", help="show the rows of this table of lab/errnos")
+    parser.add_argument("driver", nargs="?", help="show the violations in this table of lab/errnos")
+    parser.add_argument("--rows", action="store_true", help="all rows of the driver, whole")
 
 
 def command(args):
+    if args.driver and args.driver not in table.drivers():
+        die(f"there is no table of {args.driver}; there are {', '.join(table.drivers())}")
+    if args.rows and not args.driver:
+        die("--rows are those of a driver")
+    if args.rows:
+        for row in table.load(args.driver)[1]:
+            line = f"{row['Id']}  {row['Where'].replace(' ', ':' + str(table.line_of(row)) + ' ')}: {row['Text']}"
+            print(colour("1", line, sys.stdout), *(f"    {f + ':':10} {row[f]}" for f in table.FIELDS[3:]), sep="\n")
+        return
+    res = table.matrix()
+    write(f"{BUILD}/matrix.json", json.dumps(res, indent=1) + "\n")
+    for v in next((r["violations"] for r in res if r["driver"] == args.driver), ()):
+        more = f" and {len(v['test']) - 1} more" if len(v["test"]) > 1 else ""
+        print(f"{colour('1', v['id'], sys.stdout)}  {v['line']}  {v['stock']} -> {v['patched']}  [{v['violation']}; left: {v['left']}]"
+              f"  {'; '.join(v['patch']) or 'no patch'}  {v['test'][0] + more if v['test'] else 'no test'}")
     if args.driver:
-        return one(args.driver)
-    rows = table.matrix()
-    print(f"{'driver':12} {'rows':>5} {'violations':>11} {'':>8}  evidence\n{'':12} {'':5} {'stock':>11} {'patched':>8}")
-    for r in rows:
-        what = ", ".join(f"{n} {k}" for k, n in sorted(r["evidence"].items())) or "no table yet"
-        print(f"{r['driver']:12} {r['rows']:5} {r['violations_stock']:11} {r['violations_patched']:8}  {what}")
-    total = [sum(r[k] for r in rows) for k in ("rows", "violations_stock", "violations_patched")]
-    print(f"{'all':12} {total[0]:5} {total[1]:11} {total[2]:8}")
-    write(f"{BUILD}/matrix.json", json.dumps(rows, indent=1) + "\n")
-    print("the same as JSON: build/matrix.json; `lab/lab matrix DRIVER` shows the rows")
-
+        return
+    columns = ("rows", "stock", "left", *table.REASONS)
+    lines = [("", "", "violations", "", "", "", ""), ("driver", *columns, "evidence")]
+    for r in [*res, {"driver": "all", "evidence": {}, **{c: sum(r[c] for r in res) for c in columns}}]:
+        what = ", ".join(f"{n} {k}" for k, n in sorted(r["evidence"].items()))
+        lines.append((r["driver"], *(r[c] for c in columns), what))
+    for name, rows, *counts, what in lines:
+        print((f"{name:12} {rows:>5} " + "".join(f"{n:>10}" for n in counts) + f"  {what}").rstrip())
+    print("the same as JSON: build/matrix.json; a line for each violation: `lab/lab matrix DRIVER`")

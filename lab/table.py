@@ -5,39 +5,35 @@ A table begins with `Attach:` (file and the functions where the walk starts) and
 driver's sources). A paragraph names a line of the stock source by function and text, says what it
 returns and leaves, judges that by the contract, and says what the judgement rests on."""
 
+import collections
+import functools
+import glob
 import os
 import re
 
 import series
 import trees
 from base import get_base
-from lib import BASE, LAB, die, read
+from lib import BASE, LAB, TOP, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
 FIELDS = "Id Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
 CLASSES = "mismatch memory resource busy broken foreign probe-only unreachable by-design".split()
 KINDS = "errno swallowed print state leak memory".split()
 EVIDENCE = "kunit qemu compiled reading".split()
+# What Left may say besides none and kinds of violations, with the reason
+REASONS = ("by-design", "core")
 
 
 def paragraphs(text):
     """[{field: value}] of text in the manner of deb822: a line that starts with a space goes on"""
-    res = [{}]
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
-        if not line.strip():
-            res.append({})
-        elif line[0].isspace():
-            if not res[-1]:
-                die(f"a table has a continuation line that continues nothing: {line}")
-            res[-1][list(res[-1])[-1]] += " " + line.strip()
-        else:
-            field, colon, value = line.partition(":")
-            if not colon or field in res[-1]:
-                die(f"a table has a line without a field, or a field twice in a paragraph: {line}")
-            res[-1][field] = value.strip()
-    return [p for p in res if p]
+    res, text = [], re.sub(r"\n[ \t]+(?=\S)", " ", re.sub(r"^#.*\n", "", text, flags=re.M))
+    for block in filter(str.strip, re.split(r"\n\s*\n", text)):
+        lines = re.findall(r"^(\w+):[ \t]*(.*?)\s*$", block, re.M)
+        if len(dict(lines)) != len(block.strip().splitlines()):
+            die(f"a table has a line without a field, or a field twice in a paragraph:\n{block}")
+        res.append(dict(lines))
+    return res
 
 
 def drivers():
@@ -55,18 +51,19 @@ def load(driver):
     return head, rows
 
 
-def stock():
-    """Read a file of the stock tree, each once."""
-    base, have = get_base(), {}
-
-    def get(path):
-        if path not in have:
-            blob = trees.blobs(base, [path]).get(path)
-            have[path] = blob and blob[1].decode(errors="replace")
-        return have[path]
-    return get
+@functools.lru_cache(None)
+def base():
+    return get_base()
 
 
+@functools.lru_cache(None)
+def stock(path):
+    """A file of the stock tree, or None"""
+    blob = trees.blobs(base(), [path]).get(path)
+    return blob and blob[1].decode(errors="replace")
+
+
+@functools.lru_cache(None)
 def functions(text):
     """{name: (number of the first line, body lines)} of C in kernel style: a function ends at a `}`
     in the first column and its body begins at a `{` there."""
@@ -129,10 +126,10 @@ def key(row):
     return path, name.strip(), m[1], int(m[2] or 1)
 
 
-def line_of(row, get):
+def line_of(row):
     """The number of the stock line that a row is about, or None if there is none"""
     path, name, text, which = key(row)
-    first, body = functions(get(path) or "").get(name, (0, []))
+    first, body = functions(stock(path) or "").get(name, (0, []))
     hits = [first + i for i, ln in enumerate(body) if ln.strip() == text]
     return hits[which - 1] if len(hits) >= which else None
 
@@ -146,20 +143,47 @@ def row_faults(row, known):
     res = [f"no {f}" for f in FIELDS if not row.get(f)] + [f"unknown field {f}" for f in row if f not in FIELDS]
     if res:
         return res
-    first = {f: row[f].split()[0].rstrip(",;:") for f in ("Class", "Violation", "Left", "Evidence")}
-    if first["Class"] not in CLASSES:
-        res.append(f"Class {first['Class']} is none of {', '.join(CLASSES)}")
-    if first["Violation"] not in ("none", *KINDS):
-        res.append(f"Violation {first['Violation']} is none of none, {', '.join(KINDS)}")
-    if first["Evidence"].lower() not in EVIDENCE:
-        res.append(f"Evidence {first['Evidence']} is none of {', '.join(EVIDENCE)}")
+    if row["Class"] not in CLASSES:
+        res.append(f"Class {row['Class']} is none of {', '.join(CLASSES)}")
+    stock = row["Violation"].split() if row["Violation"] != "none" else []
+    if not set(stock) <= set(KINDS):
+        res.append(f"Violation {row['Violation']} is neither none nor some of {', '.join(KINDS)}")
+    kept, _, why = row["Left"].partition(", ")
+    if not why if kept in REASONS else why or kept != "none" and not set(kept.split()) <= set(stock):
+        res.append(f"Left {row['Left']} is neither none, nor {' or '.join(REASONS)} and a reason, nor some of Violation")
+    if stock and kept == "none" and row["Patch"] == "-":
+        res.append("a violation is mended by no patch")
+    if not stock and kept != "none":
+        res.append("the patched kernel violates what the stock kernel does not")
+    if "state" in kept.split() and row["State"].endswith("-> kept"):
+        res.append("State says kept, Left does not")
+    if not re.fullmatch(r"kunit .+|(qemu|compiled|reading) -- .+", row["Evidence"]):
+        res.append(f"Evidence is none of {', '.join(EVIDENCE)}, or does not say what it rests on")
+    if row["Class"] == "unreachable" and (stock or not row["Evidence"].startswith("reading") or not all(
+            re.match(r"(E[A-Z0-9]+|NULL|gone|\d+)\b", row[f]) for f in ("Stock", "Patched"))):
+        res.append("a row of what is unreachable says what would be returned, violates nothing, and rests on reading")
     if row["Patch"] != "-":
         res += [f"no patch has the subject: {p}" for p in row["Patch"].split("; ") if p not in known]
-    if violated(row, "Violation") and not violated(row, "Left") and row["Patch"] == "-":
-        res.append("a violation is mended by no patch")
-    if violated(row, "Left") and not violated(row, "Violation"):
-        res.append("the patched kernel violates what the stock kernel does not")
     return res
+
+
+def nameable():
+    """What evidence may name: {suite.test: [a regular expression for each case]} of the KUnit sources, and the names of files"""
+    tests = {}
+    for path in glob.glob(f"{TOP}/drivers/iommu/**/*-test.c", recursive=True):
+        text, glue = read(path), r'"\s*#\w+\s*"'      # "a macro's " #argument " in a string"
+        cases = [".+".join(map(re.escape, re.split(glue, s))) for s in re.findall(rf'"((?:[^"\n]|{glue})+)"', text)]
+        for suite in re.findall(r'(?:kunit_suite \w+ = {\s*\.name\s*=|#define TEST_SUITE)\s*"([\w-]+)"', text):
+            tests.update({f"{suite}.{t}": cases for t in re.findall(r"KUNIT_CASE\w*\((\w+)", text)})
+    files = trees.git("ls-tree", "-r", "--name-only", base()).split("\n")
+    return tests, {os.path.basename(f) for f in files}
+
+
+def unknown(evidence, tests, files):
+    """The tests, cases and files that evidence names and that are not there"""
+    named = [n for part in re.split("; | -- ", evidence) for n in re.findall(r"([\w-]+\.[A-Za-z_]\w*)(?:: (.*))?", part)]
+    return [f"there is no {name}{case and ': ' + case}" for name, case in named if name not in files and not (
+        name in tests and (not case or any(re.fullmatch(c, case) for c in tests[name])))]
 
 
 def kunit_cases(row):
@@ -168,20 +192,22 @@ def kunit_cases(row):
     return [c.strip() for c in row["Evidence"].partition(" -- ")[0].partition(" ")[2].split(";") if c.strip()]
 
 
-def violated(row, field):
-    return not row.get(field, "").startswith("none")
+def violation(row):
+    """A row that violates the contract, as build/matrix.json has it and `lab/lab matrix DRIVER` prints it"""
+    path = row["Where"].split()[0]
+    return {"id": row["Id"], "line": f"{path}:{line_of(row)}", "stock": row["Stock"], "patched": row["Patched"],
+            "violation": row["Violation"], "left": row["Left"], "patch": row["Patch"].split("; ") if row["Patch"] != "-" else [],
+            "test": kunit_cases(row) if row["Evidence"].startswith("kunit") else []}
 
 
 def matrix():
     """One object for each driver, as build/matrix.json has them"""
     res = []
     for driver in drivers():
-        _, rows = load(driver)
-        kinds = {}
-        for r in rows:
-            kind = r.get("Evidence", "none").split()[0].rstrip(",;:").lower()
-            kinds[kind] = kinds.get(kind, 0) + 1
-        res.append({"driver": driver, "rows": len(rows),
-                    "violations_stock": sum(violated(r, "Violation") for r in rows),
-                    "violations_patched": sum(violated(r, "Left") for r in rows), "evidence": kinds})
+        rows = [collections.defaultdict(lambda: "none", r) for r in load(driver)[1]]
+        broken = [violation(r) for r in rows if r["Violation"] != "none"]
+        left = collections.Counter(b["left"].split(",")[0] for b in broken)
+        res.append({"driver": driver, "rows": len(rows), "stock": len(broken),
+                    "left": len(broken) - sum(left[w] for w in ("none", *REASONS)), **{w: left[w] for w in REASONS},
+                    "evidence": collections.Counter(r["Evidence"].split()[0] for r in rows), "violations": broken})
     return res
