@@ -11,6 +11,9 @@ import tarfile
 from lib import BASE, CACHE, PATCHES, TOP, USER_ENV, die, free_space, lock, out, read, run, say, step, write
 from trees import COMMITTER, STORE, git, open_repo, quote
 
+# What a kernel tree has, of all that the series is about
+CORE = "drivers/iommu/iommu.c"
+
 
 def proven():
     """patches/<base>/base: what the series was last proven on"""
@@ -30,14 +33,12 @@ def proven():
 def sha256(path):
     """sha256 of a tarball, remembered as long as size and date stay the same"""
     st = os.stat(path)
-    memo = os.path.join(CACHE, "sha256", hashlib.sha256(
-        f"{os.path.abspath(path)} {st.st_size} {st.st_mtime_ns}".encode()).hexdigest())
-    if os.path.exists(memo):
-        return read(memo).strip()
-    with open(path, "rb") as f:
-        digest = hashlib.file_digest(f, "sha256").hexdigest()
-    write(memo, digest + "\n")
-    return digest
+    known_by = hashlib.sha256(f"{os.path.abspath(path)} {st.st_size} {st.st_mtime_ns}".encode()).hexdigest()
+    memo = os.path.join(CACHE, "sha256", known_by)
+    if not os.path.exists(memo):
+        with open(path, "rb") as f:
+            write(memo, hashlib.file_digest(f, "sha256").hexdigest() + "\n")
+    return read(memo).strip()
 
 
 def source():
@@ -46,25 +47,21 @@ def source():
     if not linux:
         path = f"/usr/src/{base['package']}.tar.xz"
         if not os.path.exists(path):
-            die(f"{path} is missing; install the package {base['package']} or set "
-                "LINUX=<folder or tarball>")
-        version = out(["dpkg-query", "-W", "-f=${Version}", base["package"]])
-        digest = sha256(path)
+            die(f"{path} is missing; install the package {base['package']} or set LINUX=<folder or tarball>")
+        version, digest = out(["dpkg-query", "-W", "-f=${Version}", base["package"]]), sha256(path)
         if digest != base["sha256"] and not os.environ.get("LAB_BASE_TOLD"):
             os.environ["LAB_BASE_TOLD"] = "1"       # also to the commands that this one calls
-            say(f"the base is {base['package']} {version}; this series was last proven on "
-                f"{base['version']}")
+            say(f"the base is {base['package']} {version}; this series was last proven on {base['version']}")
         return f"{base['package']} {version}", digest, ["xz", "-dc", "-T0", path]
     if os.path.isfile(linux):
-        tool = {".xz": ["xz", "-dc", "-T0"], ".gz": ["gzip", "-dc"], ".tgz": ["gzip", "-dc"],
-                ".tar": ["cat"]}.get(os.path.splitext(linux)[1])
+        tool = {".xz": "xz -dc -T0", ".gz": "gzip -dc", ".tgz": "gzip -dc", ".tar": "cat"}.get(os.path.splitext(linux)[1])
         if not tool:
             die(f"LINUX={linux}: a tarball is .tar, .tar.gz or .tar.xz")
-        return linux, sha256(linux), [*tool, os.path.abspath(linux)]
+        return linux, sha256(linux), [*tool.split(), os.path.abspath(linux)]
     if not os.path.isdir(linux):
         die(f"LINUX={linux}: there is no such folder or tarball")
-    if not os.path.exists(f"{linux}/Makefile") or not os.path.exists(f"{linux}/drivers/iommu/iommu.c"):
-        die(f"LINUX={linux} is not a kernel tree: it has no Makefile and drivers/iommu/iommu.c")
+    if not os.path.exists(f"{linux}/Makefile") or not os.path.exists(f"{linux}/{CORE}"):
+        die(f"LINUX={linux} is not a kernel tree: it has no Makefile and {CORE}")
     if os.path.lexists(f"{linux}/.git"):
         # Whose trees git may read, and obey, is the user's to say, by safe.directory.
         theirs = {k: v for k, v in USER_ENV.items() if not k.startswith("GIT_") or k.startswith("GIT_CONFIG")}
@@ -78,14 +75,11 @@ def source():
         return linux, commit, [*there, "archive", "--prefix=linux/", commit]
     if os.path.exists(f"{linux}/.config") or os.path.exists(f"{linux}/include/config"):
         die(f"LINUX={linux} has been built in; `make mrproper` there, or give its tarball")
-    linux, seen = os.path.abspath(linux), hashlib.sha256()
-    for where, dirs, files in os.walk(linux):
-        dirs.sort()
-        for f in sorted(files):
-            st = os.lstat(os.path.join(where, f))
-            seen.update(f"{where}/{f} {st.st_mode} {st.st_size} {st.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return linux, seen.hexdigest(), ["tar", "-c", "--sort=name", "--exclude=.git", "-C", os.path.dirname(linux),
-                         os.path.basename(linux)]
+    linux = os.path.abspath(linux)
+    seen = sorted(f"{f} {st.st_mode} {st.st_size} {st.st_mtime_ns}" for where, _, files in os.walk(linux) for name in files
+                  for f in [os.path.join(where, name)] for st in [os.lstat(f)])
+    return linux, hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest(), [
+        "tar", "-c", "--sort=name", "--exclude=.git", "-C", *os.path.split(linux)]
 
 
 def check_version(makefile, name):
@@ -93,60 +87,56 @@ def check_version(makefile, name):
     v = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *(\d+)", makefile, re.M))
     if "VERSION" not in v or "PATCHLEVEL" not in v:
         die(f"{name} is not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
-    have = f"{v['VERSION']}.{v['PATCHLEVEL']}"
-    wanted = re.match(r"v(\d+\.\d+)", proven()["upstream"])[1]
-    major, minor = wanted.split(".")
+    major, minor = re.match(r"v(\d+)\.(\d+)", proven()["upstream"]).groups()
+    have, wanted = f"{v['VERSION']}.{v['PATCHLEVEL']}", f"{major}.{minor}"
+    if v["VERSION"] != major or abs(int(v["PATCHLEVEL"]) - int(minor)) > 1:
+        die(f"{name} is Linux {have}, too far from {wanted} for patches/{BASE}; give a {wanted} tree by LINUX=")
     if have != wanted:
-        if v["VERSION"] != major or abs(int(v["PATCHLEVEL"]) - int(minor)) > 1:
-            die(f"{name} is Linux {have}, too far from {wanted} for patches/{BASE}; give a {wanted} tree by LINUX=")
         say(f"warning: {name} is Linux {have}, the series is for {wanted}; hunks may not apply")
     return f"{have}.{v.get('SUBLEVEL', 0)}"
 
 
 def import_tar(name, cmd, ref):
     """Pipe a tar stream into `git fast-import`, which sets the ref when all has arrived."""
-    def put(header, data=b""):
-        imp.stdin.write(header.encode("utf-8", "surrogateescape") + data)
+    def put(header, data):
+        imp.stdin.write(header.encode("utf-8", "surrogateescape") + f"data {len(data)}\n".encode() + data + b"\n")
 
-    seen, version = False, None
+    seen, err = set(), None
     src = subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    imp = subprocess.Popen(["git", f"--git-dir={STORE}", "-c", "core.compression=1", "fast-import",
-                            "--quiet", "--done", "--force", "--depth=0"], stdin=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=False)
+    imp = subprocess.Popen(["git", f"--git-dir={STORE}", "-c", "core.compression=1", "fast-import", "--quiet", "--done",
+                            "--force", "--depth=0"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        put(f"commit {ref}\ncommitter {COMMITTER} 1670796789 +0000\ndata 5\nLinux\n")
+        put(f"commit {ref}\ncommitter {COMMITTER} 1670796789 +0000\n", b"Linux")
         with tarfile.open(fileobj=src.stdout, mode="r|") as tar:
             for m in tar:
                 path = m.name.removeprefix("./").partition("/")[2]
                 if m.issym():
-                    put(f"M 120000 inline {quote(path)}\ndata {len(m.linkname)}\n", m.linkname.encode() + b"\n")
+                    put(f"M 120000 inline {quote(path)}\n", m.linkname.encode())
                 elif m.isfile():
                     data = tar.extractfile(m).read()
                     if path == "Makefile":
-                        version = check_version(data.decode(errors="replace"), name)
+                        check_version(data.decode(errors="replace"), name)
                     elif path == ".gitignore":
                         # Debian hides all at the top from git: new files would not be seen.
                         data = re.sub(rb"\n\n?#\n# Debian packaging:.*\n/\*\n!/debian/\n", b"\n", data, flags=re.S)
-                    seen |= path == "drivers/iommu/iommu.c"
-                    mode = "100755" if m.mode & 0o100 else "100644"
-                    put(f"M {mode} inline {quote(path)}\ndata {len(data)}\n", data + b"\n")
+                    seen |= {path} & {"Makefile", CORE}
+                    put(f"M {'100755' if m.mode & 0o100 else '100644'} inline {quote(path)}\n", data)
                 elif not m.isdir():
                     die(f"{name}: {m.name} is neither a file, a folder nor a symlink")
         if src.wait():                      # tarfile takes the end of a stream that broke off for the end
             raise EOFError
-        if not version or not seen:
-            die(f"{name} is not a kernel tree: it has no Makefile and drivers/iommu/iommu.c")
+        if len(seen) < 2:
+            die(f"{name} is not a kernel tree: it has no Makefile and {CORE}")
         imp.stdin.write(b"done\n")
         imp.stdin.close()
-        err = imp.stderr.read().decode(errors="replace")
+        err = imp.stderr.read()
         if imp.wait():
             raise BrokenPipeError
     except (tarfile.TarError, EOFError) as e:
         src.kill()
-        err = src.stderr.read().decode(errors="replace").strip()
-        die(f"{name} is not a tarball of a kernel tree, or it is damaged: {err or e}")
+        die(f"{name} is not a tarball of a kernel tree, or it is damaged: {src.stderr.read().decode(errors='replace').strip() or e}")
     except BrokenPipeError:
-        err = imp.stderr.read().decode(errors="replace") if not imp.stderr.closed else err
+        err = (imp.stderr.read() if err is None else err).decode(errors="replace")
         if re.search("No space left|Out of diskspace", err):
             raise OSError(errno.ENOSPC, "", STORE) from None
         die(f"git fast-import failed:\n{err.strip()}")
@@ -162,18 +152,17 @@ def import_tar(name, cmd, ref):
 def get_base():
     """The commit of the base, imported at the first call."""
     name, ident, cmd = source()
+    store, ref = ["git", f"--git-dir={STORE}"], f"refs/base/1-{ident[:12]}"     # 1: how import_tar() makes a commit of it
     with lock(CACHE):
         if not os.path.exists(f"{STORE}/HEAD"):
             run(["git", "init", "-q", "--bare", STORE])
-        ref = f"refs/base/1-{ident[:12]}"     # 1: how import_tar() makes a commit of it
-        commit = run(["git", f"--git-dir={STORE}", "rev-parse", "-q", "--verify", ref], check=False).stdout.strip()
-        if not commit:
+        if run([*store, "rev-parse", "-q", "--verify", ref], check=False).returncode:
             free_space(CACHE, 600, "importing the base")
             with step(f"importing {name}"):
                 import_tar(name, cmd, ref)
-            commit = out(["git", f"--git-dir={STORE}", "rev-parse", ref])
         else:
-            check_version(out(["git", f"--git-dir={STORE}", "show", f"{commit}:Makefile"]), name)
+            check_version(out([*store, "show", f"{ref}:Makefile"]), name)
+        commit = out([*store, "rev-parse", ref])
     open_repo()
     git("tag", "-f", f"base-{BASE}", commit)
     return commit

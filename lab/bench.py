@@ -7,13 +7,13 @@ counted calls. Writes build/bench.json and the pictures build/bench-*.svg."""
 import concurrent.futures
 import json
 
+import picture
 import qemu
 from lib import BUILD, die, step, write
 
 GROUPS = 16             # of a machine; lab/guest/bench.c
 COUNTS = ("attach_dev", "attach_group", "domain_alloc")
-# The kernels of a run. "without" is patched but for the patch that tries a group's own IOMMU first (lab/build).
-KERNELS = ("stock", "patched")
+KEY = ("type", "iommus", "groups", "mapped_mib")
 
 
 def with_devices(machine):
@@ -23,35 +23,30 @@ def with_devices(machine):
 
 
 def records(which, machine, kernel, image, init):
-    """What a kernel costs: {(case, IOMMUs, groups, MiB mapped): {ns, calls, ...}}"""
-    said = qemu.guest(f"bench-{which}", machine, kernel, image, init)
+    """What a kernel costs: {(case, IOMMUs, groups, MiB mapped): {ns, calls, ...}}; growth is the sum over the groups that
+    have joined."""
     res = {}
-    for r in said:
+    for r in qemu.guest(f"bench-{which}", machine, kernel, image, init):
         if r["type"] in ("join", "growth", "hard-error"):
-            res.setdefault((r["type"], r["iommus"], r["groups"], r["mapped_mib"]), {}).update(
-                {k: v for k, v in r.items() if k not in ("type", "iommus", "groups", "mapped_mib")})
+            res.setdefault(tuple(r.pop(k) for k in KEY), {}).update(r)
     if not res or any("ns" not in v or "attach_dev" not in v for v in res.values()):
-        raise RuntimeError(f"{machine['name']}: the {kernel} guest did not report time and calls for each join")
-    return res
-
-
-def add_up(res):
-    """Growth is the sum over the groups that have joined."""
-    for key in sorted(k for k in res if k[0] == "growth" and k[2] > 1):
-        before = res[(key[0], key[1], key[2] - 1, key[3])]
-        res[key] = {m: v + before[m] for m, v in res[key].items()}
+        die(f"{machine['name']}: the {kernel} guest did not report time and calls for each join")
+    for case, iommus, groups, mib in sorted(k for k in res if k[0] == "growth" and k[2] > 1):
+        before = res[case, iommus, groups - 1, mib]
+        res[case, iommus, groups, mib] = {m: v + before[m] for m, v in res[case, iommus, groups, mib].items()}
     return res
 
 
 def measure(which, machine):
     """The objects of bench.json for a machine"""
-    kernels = [*KERNELS, "without"] if which == "sim" else KERNELS
+    # "without" is patched but for the patch that tries a group's own IOMMU first (lab/build.py).
+    kernels = ["stock", "patched", *["without"] * (which == "sim")]
     images = [f"{qemu.kernel(machine, k)}/image" for k in kernels]
     init = qemu.initramfs(machine, "bench")
     with step(f"measuring on {machine['name']}"), concurrent.futures.ThreadPoolExecutor(2) as pool:
-        done = dict(zip(kernels, pool.map(lambda k, f: add_up(records(which, machine, k, f, init)), kernels, images)))
+        done = dict(zip(kernels, pool.map(lambda k, f: records(which, machine, k, f, init), kernels, images)))
     if len({frozenset(r) for r in done.values()}) > 1:
-        raise RuntimeError(f"{machine['name']}: the kernels did not report the same joins; see build/boot/bench-{which}*")
+        die(f"{machine['name']}: the kernels did not report the same joins; see build/boot/bench-{which}*")
     return [{"machine": which, "case": case, "groups": groups, "iommus": iommus, "mapped_mib": mib,
              **{k: {m: v for m, v in done[k][case, iommus, groups, mib].items() if m in (*COUNTS, "ns", "kib", "errno")}
                 for k in kernels}}
@@ -83,66 +78,29 @@ def table(rows):
             yield (f"{r['iommus']:>6} {r['mapped_mib']:>4} | {s['attach_group']:>8} {w['attach_group']:>8} "
                    f"{p['attach_group']:>8} {r['groups']:>6} | {s['ns']:>9} {w['ns']:>9} {p['ns']:>9} "
                    f"{ratio(s['ns'], p['ns']):>6}")
-    errors = [r for r in rows if r["case"] == "hard-error"]
     yield ""
     yield "Reusing the domain ends with ENOMEM: ns with the probe's own time in it, memory that is used then:"
-    yield f"{'machine':<13} {'MiB':>5} | {'stock ns':>10} {'KiB':>6} {'errno':<6} | {'patched ns':>10} {'KiB':>6} {'errno':<6} | {'ratio':>8}"
-    for r in errors:
+    head = f"{'KiB':>6} {'errno':<6}"
+    yield f"{'machine':<13} {'MiB':>5} | {'stock ns':>10} {head} | {'patched ns':>10} {head} | {'ratio':>8}"
+    for r in (r for r in rows if r["case"] == "hard-error"):
         s, p = r["stock"], r["patched"]
-        yield (f"{r['machine']:<13} {r['mapped_mib']:>5} | {s['ns']:>10} {s['kib']:>6} {s['errno']:<6} | "
-               f"{p['ns']:>10} {p['kib']:>6} {p['errno']:<6} | {ratio(s['ns'], p['ns']):>8}")
-
-
-def picture(title, xlabel, ylabel, lines):
-    """A plain SVG of lines, {name: [(x, y), ...]}"""
-    width, height, left, top = 640, 400, 70, 40
-    xs, ys = ([p[i] for line in lines.values() for p in line] for i in (0, 1))
-    right, bottom = width - 130, height - 50
-
-    def at(x, y):
-        return f"{left + (x - min(xs)) * (right - left) / (max(xs) - min(xs)):.1f},{bottom - y * (bottom - top) / max(ys):.1f}"
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-           '<!-- SPDX-License-Identifier: GPL-2.0 -->',
-           f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="{width / 2:g}" y="22" text-anchor="middle" font-size="14">{title}</text>',
-           f'<text x="{(left + right) / 2:g}" y="{height - 12}" text-anchor="middle">{xlabel}</text>',
-           f'<text x="16" y="{(top + bottom) / 2:g}" text-anchor="middle" transform="rotate(-90 16 {(top + bottom) / 2:g})">{ylabel}</text>',
-           f'<path d="M{left},{top} V{bottom} H{right}" fill="none" stroke="black"/>']
-    for x in sorted(set(xs)) if len(set(xs)) < 8 else range(0, max(xs) + 1, 8):
-        if x >= min(xs):
-            px = at(x, 0).split(",")[0]
-            out.append(f'<text x="{px}" y="{bottom + 16}" text-anchor="middle">{x}</text>')
-    for i in range(5):
-        y = max(ys) * i // 4
-        py = float(at(min(xs), y).split(",")[1])
-        out.append(f'<path d="M{left},{py:g} H{right}" stroke="#ddd"/>')
-        out.append(f'<text x="{left - 6}" y="{py + 4:g}" text-anchor="end">{y}</text>')
-    ends = []
-    for (name, line), (colour, dash) in zip(lines.items(), [("#c00", ""), ("#06c", "6 3"), ("#080", ""), ("#666", "2 3")]):
-        out.append(f'<polyline points="{" ".join(at(*p) for p in line)}" fill="none" stroke="{colour}" stroke-width="2"'
-                   + (f' stroke-dasharray="{dash}"' if dash else "") + "/>")
-        x, y = map(float, at(*line[-1]).split(","))
-        while any(abs(y - e) < 14 for e in ends):           # no name on another
-            y += 2
-        ends.append(y)
-        out.append(f'<text x="{x + 6:g}" y="{y + 4:g}" fill="{colour}">{name}</text>')
-    return "\n".join([*out, "</svg>"]) + "\n"
+        both = " | ".join(f"{k['ns']:>10} {k['kib']:>6} {k['errno']:<6}" for k in (s, p))
+        yield f"{r['machine']:<13} {r['mapped_mib']:>5} | {both} | {ratio(s['ns'], p['ns']):>8}"
 
 
 def pictures(rows):
     """{file: contents}. Calls only: they are the same wherever they are counted."""
     growth = [r for r in rows if r["case"] == "growth" and not r["mapped_mib"]]
 
-    def lines(some, x):
-        res = {n: [(r[x], r[k]["attach_group"]) for r in some] for n, k in (
+    def draw(title, x, some):
+        lines = {n: [(r[x], r[k]["attach_group"]) for r in some] for n, k in (
             ("6.1", "stock"), ("errno only", "without"), ("own IOMMU first", "patched"))}
-        return {**res, "floor": [(r[x], r["groups"]) for r in some]}
-    return {"iommu-attach-groups.svg": picture(
-                "Groups join a container in turn, behind 16 IOMMUs that share no domain", "groups",
-                "calls of iommu_attach_group()", lines([r for r in growth if r["iommus"] == 16], "groups")),
-            "iommu-attach-iommus.svg": picture(
-                "32 groups join a container in turn, behind IOMMUs that share no domain", "IOMMUs",
-                "calls of iommu_attach_group()", lines([r for r in growth if r["groups"] == 32], "iommus"))}
+        return picture.curves(title, {"iommus": "IOMMUs"}.get(x, x), "calls of iommu_attach_group()",
+                              {**lines, "floor": [(r[x], r["groups"]) for r in some]})
+    return {"iommu-attach-groups.svg": draw("Groups join a container in turn, behind 16 IOMMUs that share no domain",
+                                            "groups", [r for r in growth if r["iommus"] == 16]),
+            "iommu-attach-iommus.svg": draw("32 groups join a container in turn, behind IOMMUs that share no domain",
+                                            "iommus", [r for r in growth if r["groups"] == 32])}
 
 
 def arguments(parser):
@@ -152,10 +110,7 @@ def arguments(parser):
 def command(args):
     rows = []
     for which, machine in qemu.find("bench", *args.machine).items():
-        try:
-            rows += measure(which, with_devices(machine))
-        except RuntimeError as e:
-            die(e)
+        rows += measure(which, with_devices(machine))
     print("\n".join(table(rows)))
     write(f"{BUILD}/bench.json", json.dumps(rows, indent=1) + "\n")
     if any(r["case"] == "growth" for r in rows):

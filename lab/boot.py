@@ -4,51 +4,45 @@ import json
 
 import progress
 import qemu
-from lib import die, step
+from lib import BUILD, die, step
 
 # What lab/guest/init.c does wrong on purpose
 WRONG = ["panic", "hang", "halt", "silent", "noend", "warn"]
 
 
-def judge_rows(name, machine, records):
-    """What goes into run.json, or what is missing in the records of lab/guest/init.c"""
+def judge(name, machine, records):
+    """What goes into run.json, of the records of lab/guest/init.c; raises what is missing there"""
     kinds = {kind: [{**r} for r in records if r["type"] == kind] for kind in ("group", "order", "foreign", "note")}
     joined = [r for r in kinds["group"] if r["case"] == "join"]
     if not machine["refused"] and len(joined) != int(machine["groups"]):
-        return None, f"the {name} guest reported {len(joined)} groups that join, expected {machine['groups']}"
+        die(f"the {name} guest reported {len(joined)} groups that join, expected {machine['groups']}")
     if not machine["refused"] and len(kinds["foreign"]) != 1:
-        return None, f"the {name} guest did not try another driver's domain"
+        die(f"the {name} guest did not try another driver's domain")
     for g in kinds["group"]:
         if g.get("injected") == 0:
-            return None, f"the {name} guest was to see {g['case']} injected, but nothing was"
+            die(f"the {name} guest was to see {g['case']} injected, but nothing was")
     for r in sum(kinds.values(), []):
         del r["type"]
     return {"groups": kinds["group"], "orders": kinds["order"], "refused": machine["refused"],
-            "foreign": (kinds["foreign"] or [None])[0], "notes": [r["what"] for r in kinds["note"]]}, None
+            "foreign": (kinds["foreign"] or [None])[0], "notes": [r["what"] for r in kinds["note"]]}
 
 
 def boot(which, machine, name, do=None, patience=progress.PATIENCE):
-    """Boot a kernel with lab/guest/init.c; return what goes into run.json, or raise RuntimeError."""
+    """Boot a kernel with lab/guest/init.c; return what goes into run.json."""
     image, init = f"{qemu.kernel(machine, name)}/image", qemu.initramfs(machine, "init")
     with step(f"boot the {name} kernel on {machine['name']}"):
         records = qemu.guest(which, machine, name, image, init, f"lab.do={do}" if do else "", patience)
-    report, wrong = judge_rows(name, machine, records)
-    if wrong:
-        raise RuntimeError(f"{machine['name']}: {wrong}; see build/boot/{which}/{name}")
+    with qemu.judging(machine, f"{BUILD}/boot/{which}/{name}"):
+        report = judge(name, machine, records)
     return {"machine": which, "kernel": name, "platform": f"{machine['name']}, {qemu.version(machine)}", **report}
 
 
 def arguments(parser):
     parser.add_argument("kernel", choices=["stock", "patched", "vfio"])
     parser.add_argument("machine", nargs="?", default="vtd", metavar="MACHINE", help="of lab/machines; vtd if not given")
-    parser.add_argument("--do", choices=WRONG, help="the guest goes wrong on purpose")
-    parser.add_argument("--patience", type=int, default=progress.PATIENCE, help="how soon one that hangs is given up: "
-                        "see lab/progress.py; %(default)s")
+    qemu.wrong_arguments(parser, WRONG)
 
 
 def command(args):
     (machine,) = qemu.find("run", args.machine).values()
-    try:
-        print(json.dumps(boot(args.machine, machine, args.kernel, args.do, args.patience), indent=1))
-    except RuntimeError as e:
-        die(e)
+    print(json.dumps(boot(args.machine, machine, args.kernel, args.do, args.patience), indent=1))

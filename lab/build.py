@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""build: make a test kernel, or an initramfs for it, and print its path
+"""build: make a test kernel, and print its path
 
 KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what
@@ -22,7 +22,6 @@ SELFTESTS = "tools/testing/selftests/vfio"
 # What a kernel's name ends in: its architecture, and the fragments on top of that
 VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "sim": ("x86_64", "sim"),
             "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov")}
-IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image", "s390": "arch/s390/boot/bzImage"}
 # What lab/coverage.py looks at in the -gcov kernels
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
@@ -35,7 +34,7 @@ def digest(*parts):
 
 
 def compiler(arch):
-    return read(f"{LAB}/cc") + out([f"{kbuild.CROSS[arch]}gcc", "--version"]) + out([f"{kbuild.CROSS[arch]}ld", "--version"])
+    return read(f"{LAB}/cc") + "".join(out([f"{kbuild.CROSS[arch]}{tool}", "--version"]) for tool in ("gcc", "ld"))
 
 
 def config(*fragments):
@@ -57,17 +56,12 @@ def source(kind):
     """Bring a tree up to date; return the name that its kernel gets."""
     kbuild.check_path()
     base = get_base()
-    work = trees.work_in(kind)
-    tree = os.path.relpath(trees.tree_path(kind), TOP)
-    if work:
-        say(f"note: building {tree} as it stands, with {work}"
+    if work := trees.work_in(kind):
+        say(f"note: building {os.path.relpath(trees.tree_path(kind), TOP)} as it stands, with {work}"
             + (f" that patches/{BASE} does not have (`make refresh` writes them there)" if kind == "patched" else ""))
         return f"{kind}+dirty"
-    try:
-        trees.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
-                        else series.compose(base, {"stocktests": ["sim"], "vfio": ["vfio"]}.get(kind)))
-    except series.Refused as e:
-        die(e)
+    trees.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
+                   else series.compose(base, {"stocktests": ["sim"], "vfio": ["vfio"]}.get(kind)))
     return kind
 
 
@@ -90,43 +84,35 @@ def make_kernel(full):
     kind, _, variant = full.partition("-")
     arch, *more = VARIANTS[variant]
     simulated = "sim" in more
-    if kind == "stock" and simulated:
-        kind = "stocktests"
-    name = source(kind)
-    tree = trees.tree_object(kind)
+    kind = "stocktests" if kind == "stock" and simulated else kind
+    name, tree, suffix = source(kind), trees.tree_object(kind), f"-{variant}" if variant else ""
     fragment = f"{BUILD}/guest/{variant or 'plain'}.config"
     write(fragment, config(*VARIANTS[variant]))
-    extra = ["probe/probe.ko", "usr/gen_init_cpio"] + (["samples/vfio-mdev/mtty.ko"] if simulated else [])
     counted = count([COUNTED]) if variant == "gcov" else []
-    extra += [f"{COUNTED}.gcno"] if counted else []
-    probe = [read(f"{GUEST}/{f}") for f in ("probe.c", "Makefile")]
-    done = f"{BUILD}/kernel/{name}-{variant}{'-' if variant else ''}" + \
-        digest(tree, read(fragment), arch, compiler(arch), *probe, *counted, *extra)
+    extra = ["probe/probe.ko", "usr/gen_init_cpio", *["samples/vfio-mdev/mtty.ko"] * simulated, *[f"{COUNTED}.gcno"] * bool(counted)]
+    probe = ("probe.c", "Makefile")
+    done = f"{BUILD}/kernel/{name}{suffix}-" + digest(
+        tree, read(fragment), arch, compiler(arch), *(read(f"{GUEST}/{f}") for f in probe), *counted, *extra)
     if os.path.exists(done):
         os.utime(done)
         return done
     free_space(BUILD, 500, "building a kernel")
-    image = os.path.basename(IMAGE[arch])
     where = f"{variant}-{arch}" if more else arch
     obj = kbuild.obj(kind, where)
-    try:
-        with step(f"building the {full} kernel"):
-            kbuild.configure(kind, where, fragment)
-            kbuild.make(kind, where, image, "modules", *counted, what=f"{full} kernel")
-            os.makedirs(f"{obj}/probe", exist_ok=True)
-            for f in ("probe.c", "Makefile"):
-                copy(f"{GUEST}/{f}", f"{obj}/probe/{f}")
-            kbuild.make(kind, where, f"M={obj}/probe", "modules", what="probe module")
-            if simulated:
-                kbuild.make(kind, where, "headers", what="headers for the selftests")
-    except kbuild.BuildError as e:
-        die(f"the {full} kernel does not build; mend {os.path.relpath(trees.tree_path(kind), TOP)} (or the "
-            f"patch) and call again, what is built stays built:\n{e}")
+    with step(f"building the {full} kernel"):
+        kbuild.configure(kind, where, fragment)
+        kbuild.make(kind, where, os.path.basename(kbuild.IMAGE[arch]), "modules", *counted, what=f"the {full} kernel")
+        os.makedirs(f"{obj}/probe", exist_ok=True)
+        for f in probe:
+            copy(f"{GUEST}/{f}", f"{obj}/probe/{f}")
+        kbuild.make(kind, where, f"M={obj}/probe", "modules", what="the probe module")
+        if simulated:
+            kbuild.make(kind, where, "headers", what="headers for the selftests")
     if trees.tree_object(kind) != tree:
         die(f"{os.path.relpath(trees.tree_path(kind), TOP)} changed while it was built; call again")
     shutil.rmtree(f"{done}.tmp", ignore_errors=True)
     os.makedirs(f"{done}.tmp/tests")
-    shutil.copyfile(f"{obj}/{IMAGE[arch]}", f"{done}.tmp/image")
+    shutil.copyfile(f"{obj}/{kbuild.IMAGE[arch]}", f"{done}.tmp/image")
     for f in ("vmlinux", ".config", *extra):
         shutil.copy(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
     if simulated:
@@ -135,7 +121,7 @@ def make_kernel(full):
     os.rename(f"{done}.tmp", done)
     # The last three of each are kept: going back and forth between two edits builds nothing.
     same = [d for d in glob.glob(f"{BUILD}/kernel/{kind}*") if re.fullmatch(
-        rf"{kind}(\+dirty)?{'-' + variant if variant else ''}-[0-9a-f]{{12}}", os.path.basename(d))]
+        rf"{kind}(\+dirty)?{suffix}-[0-9a-f]{{12}}", os.path.basename(d))]
     for old in sorted(same, key=os.path.getmtime)[:-3]:
         shutil.rmtree(old)
     return done
@@ -183,7 +169,7 @@ def initramfs(program, variant):
 def tests(full):
     """The initramfs with the selftests for a kernel with the simulated IOMMU"""
     folder = kernel(full)
-    files = {f"/tests/{os.path.basename(path)}": path for path in sorted(glob.glob(f"{folder}/tests/*") + [f"{folder}/mtty.ko"])}
+    files = {f"/tests/{os.path.basename(f)}": f for f in sorted([*glob.glob(f"{folder}/tests/*"), f"{folder}/mtty.ko"])}
     if full.endswith("-gcov"):
         files["/tests/gcov"] = compiled("gcov", "x86_64")
     return pack(f"tests-{full}", f"{folder}/gen_init_cpio", "tests", files=files)
@@ -200,20 +186,7 @@ def client(full):
 
 def arguments(parser):
     parser.add_argument("kernel", metavar="KERNEL", choices=KERNELS, help=f"one of {', '.join(KERNELS)}")
-    parser.add_argument("--initramfs", metavar="PROGRAM", help="print the path of an initramfs: with the selftests (tests, of "
-                        "a kernel with the simulated IOMMU), with QEMU and what it boots (client, of stock or patched), or "
-                        "with a program of lab/guest as PID 1 and the probe modules of stock and patched")
 
 
 def command(args):
-    variant = args.kernel.partition("-")[2]
-    if not args.initramfs:
-        print(kernel(args.kernel))
-    elif args.initramfs == "tests" and "sim" in VARIANTS[variant]:
-        print(tests(args.kernel))
-    elif args.initramfs == "client" and not variant:
-        print(client(args.kernel))
-    elif args.initramfs in ("init", "bench"):
-        print(initramfs(args.initramfs, variant or "x86_64"))
-    else:
-        die(f"there is no initramfs {args.initramfs} for {args.kernel}")
+    print(kernel(args.kernel))

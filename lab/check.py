@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """check: run the checks of lab/checks/list and judge them
 
-A check prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer lines than planned,
-skips, hangs, or if its exit status says otherwise than its lines. Writes build/check.ktap and build/check.xml."""
+A check, `lab/lab checks.NAME`, prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer
+lines than planned, skips, hangs, or if its exit status says otherwise than its lines. Writes build/check.ktap and
+build/check.xml."""
 import math
 import os
 import re
@@ -36,8 +37,8 @@ def checks():
 
 def run_check(name, command):
     """Run one check; return [[good, name of the result, notes]]."""
-    lines, res, hangs = [], [], []
-    proc = subprocess.Popen([f"{LAB}/checks/{command[0]}", *command[1:]], cwd=TOP, stdin=subprocess.DEVNULL,
+    lines, hangs = [], []
+    proc = subprocess.Popen([f"{LAB}/lab", f"checks.{command[0]}", *command[1:]], cwd=TOP, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, text=True, errors="replace", start_new_session=True)
 
     def watch():
@@ -56,60 +57,57 @@ def run_check(name, command):
         if proc.poll() is None:
             os.killpg(proc.pid, signal.SIGTERM)
             proc.wait()
-
-    plan, problems = None, []
-    for line in lines:
-        m = re.match(r"(not )?ok (\d+)(?: - | )?(.*)", line)
-        if m:
-            good, title = not m[1], m[3]
-            if re.search(r"# *(SKIP|TODO)\b", title, re.I):
-                good, title = False, title + " (nothing may be skipped)"
-            res.append([good, title or "?", []])
-            if int(m[2]) != len(res):
-                problems.append(f"result {len(res)} has the number {m[2]}")
-        elif re.match(r"1\.\.\d+$", line):
-            problems += ["it has two plans"] if plan is not None else []
-            plan = int(line[3:])
-        elif line.startswith("#") and res:
-            res[-1][2].append(line)
-    if hangs:
-        problems.append(f"it hangs, {hangs[0]}, and was killed")
-    if plan is None:
-        problems.append("it printed no plan, so it did not come to its end")
-    elif plan != len(res):
-        problems.append(f"it planned {plan} results and printed {len(res)}")
-    if not res:
-        problems.append("it printed no result")
-    if (status == 0) != all(r[0] for r in res):
-        problems.append(f"its exit status {status} does not agree with its results")
-    for text in problems:
-        res.append([False, f"{name} itself: {text}", [f"# reproduce: lab/checks/{' '.join(command)}"]])
-        print("    " + colour("31", f"not ok {len(res)} {res[-1][1]}", sys.stdout))
+    res = judge(lines, status, hangs)
+    for n, (_, title, notes) in enumerate(res, 1):
+        if title.startswith("the check itself"):
+            notes.append(f"# reproduce: lab/lab checks.{' '.join(command)}")
+            print("    " + colour("31", f"not ok {n} {title}", sys.stdout))
     return res
 
 
+def judge(lines, status, hangs):
+    """The results in what a check has printed, and one for each thing that is wrong with the check itself"""
+    res, plan, wrong = [], None, [f"it hangs, {text}, and was killed" for text in hangs]
+    for line in lines:
+        if m := re.match(r"(not )?ok (\d+)(?: - | )?(.*)", line):
+            skipped = re.search(r"# *(SKIP|TODO)\b", m[3], re.I)
+            res.append([not (m[1] or skipped), (m[3] or "?") + (" (nothing may be skipped)" if skipped else ""), []])
+            wrong += [f"result {len(res)} has the number {m[2]}"] if int(m[2]) != len(res) else []
+        elif re.match(r"1\.\.\d+$", line):
+            wrong += ["it has two plans"] if plan is not None else []
+            plan = int(line[3:])
+        elif line.startswith("#") and res:
+            res[-1][2].append(line)
+    for bad, text in ((plan is None, "it printed no plan, so it did not come to its end"),
+                      (plan not in (None, len(res)), f"it planned {plan} results and printed {len(res)}"),
+                      (not res, "it printed no result"),
+                      ((status == 0) != all(r[0] for r in res), f"its exit status {status} does not agree with its results")):
+        wrong += [text] if bad else []
+    return res + [[False, f"the check itself: {text}", []] for text in wrong]
+
+
 def ktap(done):
-    text = f"KTAP version 1\n1..{len(done)}\n"
+    def line(good, n, title):
+        return f"{'ok' if good else 'not ok'} {n} {title}"
+    text = ["KTAP version 1", f"1..{len(done)}"]
     for i, (name, res, _) in enumerate(done, 1):
-        text += f"    KTAP version 1\n    1..{len(res)}\n"
+        text += ["    KTAP version 1", f"    1..{len(res)}"]
         for j, (good, title, notes) in enumerate(res, 1):
-            text += f"    {'ok' if good else 'not ok'} {j} {title}\n" + "".join(f"    {n}\n" for n in notes)
-        text += f"{'ok' if all(r[0] for r in res) else 'not ok'} {i} {name}\n"
-    return text
+            text += [f"    {ln}" for ln in (line(good, j, title), *notes)]
+        text.append(line(all(r[0] for r in res), i, name))
+    return "\n".join(text) + "\n"
 
 
 def junit(done):
     def attr(s):    # control characters have no place in XML
         return quoteattr(re.sub(r"[\x00-\x08\x0b-\x1f]", "?", s))
-    text = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
+    text = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
     for name, res, secs in done:
-        text += (f'<testsuite name={attr(name)} tests="{len(res)}" failures="{sum(not r[0] for r in res)}" '
-                 f'time="{secs:.1f}">\n')
-        for good, title, notes in res:
-            text += f"<testcase classname={attr(name)} name={attr(title)}"
-            text += "/>\n" if good else f"><failure message={attr(chr(10).join(notes))}/></testcase>\n"
-        text += "</testsuite>\n"
-    return text + "</testsuites>\n"
+        text.append(f'<testsuite name={attr(name)} tests="{len(res)}" failures="{sum(not r[0] for r in res)}" time="{secs:.1f}">')
+        text += [f"<testcase classname={attr(name)} name={attr(title)}" + (
+            "/>" if good else f"><failure message={attr(chr(10).join(notes))}/></testcase>") for good, title, notes in res]
+        text.append("</testsuite>")
+    return "\n".join([*text, "</testsuites>"]) + "\n"
 
 
 def arguments(parser):
@@ -121,8 +119,8 @@ def arguments(parser):
 def command(args):
     have = checks()
     only = [a for arg in args.name for a in re.split(r"[ ,]+", arg) if a]
-    if set(only) - set(have):
-        die(f"there is no check {', '.join(sorted(set(only) - set(have)))}; there are {', '.join(have) or 'none'}")
+    if unknown := set(only) - set(have):
+        die(f"there is no check {', '.join(sorted(unknown))}; there are {', '.join(have) or 'none'}")
     wanted = ("lint",) if args.lint else ("lint", "check", "all") if args.all else ("lint", "check")
     names = only or [n for n in have if have[n][0] in wanted]
     if not names:
@@ -141,10 +139,10 @@ def command(args):
             if name not in names:
                 print(f"{name:12} make {'check' if when == 'check' else 'check-all'}{adds and ': ' + adds}")
     print(f"\n{'check':12} {'passed':>6} {'failed':>6} {'seconds':>8}")
+    good = bad = 0
     for name, res, secs in done:
-        bad = sum(not r[0] for r in res)
-        print(colour("31" if bad else "32", f"{name:12} {len(res) - bad:6} {bad:6} {secs:8.0f}", sys.stdout))
-    bad = sum(not r[0] for _, res, _ in done for r in res)
-    good = sum(len(res) for _, res, _ in done) - bad
+        mine = [r[0] for r in res]
+        print(colour("32" if all(mine) else "31", f"{name:12} {mine.count(True):6} {mine.count(False):6} {secs:8.0f}", sys.stdout))
+        good, bad = good + mine.count(True), bad + mine.count(False)
     print(f"{good} passed, {bad} failed", flush=True)
     return 0 if good and not bad else 1

@@ -18,13 +18,6 @@ def arguments(parser):
     what.add_argument("--topic", help="one topic, on top of those that it needs")
 
 
-def one_topic(base, topic):
-    try:
-        print(series.compose(base, [topic]))
-    except series.Refused as e:
-        die(e)
-
-
 def whole(base, for_work):
     tree = os.path.relpath(trees.tree_path("patched"), TOP)
     work = trees.work_in("patched")
@@ -43,7 +36,7 @@ def whole(base, for_work):
             head = series.compose(base)
     except series.Refused as e:
         if not for_work:
-            die(e)
+            raise
         shutil.rmtree(series.TODO, ignore_errors=True)
         for i, p in enumerate(e.rest, 1):
             write(f"{series.TODO}/{i:03}-{os.path.splitext(os.path.basename(p['name']))[0]}.patch", series.self_contained(p))
@@ -66,6 +59,6 @@ def command(args):
     base = get_base()
     with lock(BUILD):
         if args.topic:
-            one_topic(base, args.topic)
+            print(series.compose(base, [args.topic]))
         else:
             whole(base, args.tree)

@@ -47,6 +47,7 @@ def collect(seen, lines, where, notes, tool):
             now[1] += line
     if "# gcov end" not in map(str.strip, lines) or not data or any(len(t) != 2 * n for n, t in data.values()):
         die("the guest has not told all that gcov counted; it ends with:\n" + "\n".join(lines[-8:]))
+    shutil.rmtree(where, ignore_errors=True)
     for name, (_, text) in data.items():
         write(f"{where}/{name}.gcda", bytes.fromhex(text))
         note = f"{notes}/{name}.gcno"
@@ -64,37 +65,28 @@ def collect(seen, lines, where, notes, tool):
 
 def run_kunit(seen, arch):
     """Build the KUnit kernel of an architecture with gcov, boot it, and add to seen what it counted."""
-    variant, where = f"kunit-gcov-{arch}", f"{BUILD}/coverage/{arch}"
-    obj = kbuild.obj("patched", variant)
+    obj = kbuild.obj("patched", f"kunit-gcov-{arch}")
     # A test is an object that includes the driver's source.
     counted = [f for d in table.drivers() for f in table.load(d)[0].get("Files", "").split() if f.endswith(".c")]
     counted += glob.glob(f"{trees.tree_path('patched')}/drivers/iommu/**/*-test.c", recursive=True)
-    with step(f"building the {arch} kernel for KUnit with gcov"):
-        kunit.configure("patched", arch, variant, kunit.config(arch) + read(f"{LAB}/gcov.config"))
-        kunit.make("patched", arch, variant, *build.count(counted))
+    kunit.build("patched", arch, "gcov-", *build.count(counted))
     init = build.pack(f"gcov-{arch}", f"{obj}/usr/gen_init_cpio", "gcov", arch)
     with step(f"running KUnit on {arch} with gcov"):
-        console = kunit.boot(obj, arch, where, init=init)
+        console = kunit.boot("patched", arch, "gcov-", init=init)
     ran = [m[1] for ln in console if (m := re.search(r"\b((?:not )?ok) \d+ \w", ln))]
     if not ran or "not ok" in ran:
-        die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): {os.path.relpath(where)}/console")
-    collect(seen, console, where, obj, f"{kbuild.CROSS[arch]}gcov")
+        die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): build/kunit/patched-gcov-{arch}/console")
+    collect(seen, console, f"{BUILD}/coverage/{arch}", obj, f"{kbuild.CROSS[arch]}gcov")
 
 
 def run_vfio(seen):
     """Run the selftests with gcov, and add to seen what was counted."""
-    where = f"{BUILD}/coverage/vfio"
-    shutil.rmtree(where, ignore_errors=True)
-    try:
-        with step("running the VFIO selftests with gcov"):
-            ran, _ = selftest(KERNEL, PROGRAMS)
-    except RuntimeError as e:
-        die(str(e))
-    failed = [p for p in PROGRAMS if ran.get(p, {}).get("status") != 0]
-    if failed:
+    with step("running the VFIO selftests with gcov"):
+        ran, _ = selftest(KERNEL, PROGRAMS)
+    if failed := [p for p in PROGRAMS if ran.get(p, {}).get("status") != 0]:
         die(f"{failed[0]} fails (lab/lab selftest {KERNEL} {' '.join(PROGRAMS[:-1])} tells more)")
     results = read(f"{BUILD}/boot/{KERNEL}/results").splitlines()
-    collect(seen, results, where, build.kernel(KERNEL), "gcov")
+    collect(seen, results, f"{BUILD}/coverage/vfio", build.kernel(KERNEL), "gcov")
 
 
 def reach(driver):
@@ -132,10 +124,9 @@ def named(driver):
 
 def judge(driver, seen):
     """What was run of a driver, and what is wrong with the lines that are named"""
-    names = named(driver)
-    faults, left = [], set(names)
-    res = {"functions": 0, "lines": 0, "run": 0, "branches": 0, "taken": 0, "named": 0, "not run": [],
-           "not every branch": [], "not compiled": []}
+    names, faults = named(driver), []
+    left, res = set(names), {"functions": 0, "lines": 0, "run": 0, "branches": 0, "taken": 0, "named": 0, "not run": [],
+                             "not every branch": [], "not compiled": []}
     for (path, function), (first, body) in sorted(reach(driver).items(), key=lambda r: (r[0][0], r[1][0])):
         times, compiled = collections.Counter(), False
         for n, text in enumerate(map(str.strip, body), first):
@@ -145,16 +136,13 @@ def judge(driver, seen):
                 continue
             compiled, (count, branches) = True, seen[path, n]
             place = f"{path}:{n} {function}: {text}"
-            keys = {(function, text, times[text]), (function, "*", 1)} & set(names)
-            if keys:
+            if keys := {(function, text, times[text]), (function, "*", 1)} & set(names):
                 left -= keys
                 res["named"] += 1
                 faults += [f"{place}: is named, and was run"] if count else []
                 continue
-            res["lines"] += 1
-            res["run"] += bool(count)
-            res["branches"] += len(branches)
-            res["taken"] += sum(map(bool, branches))
+            for key, more in (("lines", 1), ("run", bool(count)), ("branches", len(branches)), ("taken", sum(map(bool, branches)))):
+                res[key] += more
             if not (count and all(branches)):
                 res["not every branch" if count else "not run"].append(place)
         res["functions"] += compiled
@@ -179,16 +167,13 @@ def command(args):
     with lock(BUILD):
         build.source("patched")
         for arch in arches if args.driver != ["vfio"] else []:
-            try:
-                run_kunit(seen, arch)
-            except kbuild.BuildError as e:
-                die(f"the {arch} kernel with gcov does not build:\n{e}")
+            run_kunit(seen, arch)
     if not args.driver or "vfio" in args.driver:
         run_vfio(seen)
     print(f"{'':13}functions  lines    run      %  branches  taken      %  named")
     for driver in args.driver or drivers:
-        r, wrong = judge(driver, seen)
-        res[driver] = r
+        res[driver], wrong = judge(driver, seen)
+        r = res[driver]
         faults += [f"{driver}: {w}" for w in wrong]
         if r["functions"]:
             print(f"{driver:13}{r['functions']:9}{r['lines']:7}{r['run']:7}{100 * r['run'] / r['lines']:7.1f}"

@@ -17,13 +17,11 @@ import trees
 from base import check_version, get_base, source
 from lib import BASE, BUILD, TOP, USER_ENV, die, lock, need, out, read, run, say, step, write
 
-# Patches whose author is the project are sent as the submitter's own; others keep their author.
-PROJECT = "@attach-contract.example>"
-STABLE = {"subject": "Fixes around attaching devices to IOMMU domains", "needs": [], "text": """Bugs in and around the attach of devices to IOMMU domains, from a
+STABLE = """Bugs in and around the attach of devices to IOMMU domains, from a
 series that gives the errno of attach_dev one meaning. None needs the
 rest of it. What a patch is for is in its message; in short:
 
-"""}
+"""
 
 
 def arguments(parser):
@@ -98,29 +96,11 @@ def address(who, mail, to, cc):
     return head + sep + body
 
 
-def mails(folder, who, base, patches, head, cover, ids, args):
-    """Write the mail series of base..head, its patches in order, below folder."""
-    name, mail = who
-    env = dict(os.environ, GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=mail)
-    start = trees.git("rev-parse", f"{head}~{len(patches)}")
-    trees.git("format-patch", "-q", "-n", "--cover-letter", "--signoff", f"--from={name} <{mail}>", "--no-signature",
-               "--no-renames", f"--subject-prefix={args.prefix}", *([f"-v{args.version}"] if args.version > 1 else []),
-               "-o", folder, f"{start}..{head}", env=env)
-    files, all_to, all_cc, people = sorted(os.listdir(folder)), {}, {}, Maintainers(head, f"{folder}.people")
-    for p, f in zip(patches, files[1:], strict=True):
-        text = read(f"{folder}/{f}")
-        to, cc = people.of(text)
-        all_to.update(to)
-        all_cc.update(cc)
-        if p["stable"]:
-            text = text.replace("\n---\n", f"\n---\nStable: {p['stable']}\n\n", 1)
-        write(f"{folder}/{f}", address(who, text, to, cc))
-    text = read(f"{folder}/{files[0]}")
-    tail = "\n" + base_lines(base) + "".join(f"prerequisite-patch-id: {i}\n" for i in ids)
-    text = text.replace("*** SUBJECT HERE ***", cover["subject"]).replace("*** BLURB HERE ***", cover["text"].rstrip())
-    write(f"{folder}/{files[0]}", address(who, text.rstrip() + "\n" + tail, all_to,
-                                          {c: None for c in all_cc if c not in all_to}))
-    return files
+def format_patch(folder, who, *args):
+    """Have git write mails below a folder; return their paths in order."""
+    trees.git("format-patch", "-q", "--signoff", f"--from={who[0]} <{who[1]}>", "--no-signature", "--no-renames", "-o", folder,
+              *args, env=dict(os.environ, GIT_COMMITTER_NAME=who[0], GIT_COMMITTER_EMAIL=who[1]))
+    return sorted(glob.glob(f"{folder}/*"))
 
 
 def patch_ids(base, head):
@@ -130,63 +110,60 @@ def patch_ids(base, head):
 
 
 def topic_mails(folder, who, base, topic, args):
-    """The mails of one topic in a folder; return how many patches"""
-    author = lambda p: f"{who[0]} <{who[1]}>" if p["author"].endswith(PROJECT) else None
-    ref = "refs/heads/lab-export"
-    try:
-        if topic == "stable":
-            patches, commits = series.stable_commits(base, author, ref)
-            if not patches:
-                die(f"no patch of patches/{BASE} is marked as fit for stable")
-            cover, before = dict(STABLE, text=STABLE["text"] + "".join(
-                f"- {p['subject']}:\n  {p['stable']}\n" for p in patches)), base
-        else:
-            topics = series.read_topics()
-            chosen = series.with_needs([topic], topics)
-            every = series.read_series(chosen)
-            patches, cover = [p for p in every if p["topic"] == topic], topics[topic]
-            if not patches:
-                die(f"topic {topic} has no patch yet")
-            commits = series.compose_commits(base, every, ref, author)
-            before = commits[-len(patches) - 1] if len(every) > len(patches) else base
-        mails(folder, who, base, patches, commits[-1], cover, patch_ids(base, before), args)
-    except series.Refused as e:
-        die(e)
-    finally:
-        trees.git("update-ref", "-d", ref)
+    """Write the mails of one topic below a folder; return how many patches"""
+    author = f"{who[0]} <{who[1]}>"
+    if topic == "stable":
+        patches, commits = series.stable_commits(base, author)
+        if not patches:
+            die(f"no patch of patches/{BASE} is marked as fit for stable")
+        subject = "Fixes around attaching devices to IOMMU domains"
+        cover = STABLE + "".join(f"- {p['subject']}:\n  {p['stable']}\n" for p in patches)
+    else:
+        topics = series.read_topics()
+        every = series.read_series(series.with_needs([topic], topics))
+        patches, subject, cover = [p for p in every if p["topic"] == topic], topics[topic]["subject"], topics[topic]["text"]
+        if not patches:
+            die(f"topic {topic} has no patch yet")
+        commits = series.compose_commits(base, every, author)
+    start, head = [base, *commits][-len(patches) - 1], commits[-1]
+    letter, *files = format_patch(folder, who, "-n", "--cover-letter", f"--subject-prefix={args.prefix}",
+                                  *([f"-v{args.version}"] if args.version > 1 else []), f"{start}..{head}")
+    all_to, all_cc, people = {}, {}, Maintainers(head, f"{folder}.people")
+    for p, f in zip(patches, files, strict=True):
+        text = read(f)
+        to, cc = people.of(text)
+        all_to.update(to)
+        all_cc.update(cc)
+        if p["stable"]:
+            text = text.replace("\n---\n", f"\n---\nStable: {p['stable']}\n\n", 1)
+        write(f, address(who, text, to, cc))
+    text = read(letter).replace("*** SUBJECT HERE ***", subject).replace("*** BLURB HERE ***", cover.rstrip()).rstrip()
+    tail = base_lines(base) + "".join(f"prerequisite-patch-id: {i}\n" for i in patch_ids(base, start))
+    write(letter, address(who, f"{text}\n\n{tail}", all_to, [c for c in all_cc if c not in all_to]))
     return len(patches)
 
 
 def distribution(folder, who, base):
     """series.mbox, quilt/ and series.diff of the whole series"""
-    patches, ref = series.read_series(), "refs/heads/lab-export"
-    try:
-        head = series.compose_commits(base, patches, ref, lambda p: f"{who[0]} <{who[1]}>"
-                                      if p["author"].endswith(PROJECT) else None)[-1]
-        trees.git("format-patch", "-q", "-N", "--signoff", f"--from={who[0]} <{who[1]}>", "--no-signature", "--no-renames",
-                   "-o", f"{folder}/all", f"{base}..{head}", env=dict(os.environ, GIT_COMMITTER_NAME=who[0], GIT_COMMITTER_EMAIL=who[1]))
-    except series.Refused as e:
-        die(e)
-    finally:
-        trees.git("update-ref", "-d", ref)
-    texts = [read(f) for f in sorted(glob.glob(f"{folder}/all/*"))]
+    patches = series.read_series()
+    head = series.compose_commits(base, patches, f"{who[0]} <{who[1]}>")[-1]
+    texts = [read(f) for f in format_patch(f"{folder}/all", who, "-N", f"{base}..{head}")]
     shutil.rmtree(f"{folder}/all")
     write(f"{folder}/series.mbox", "".join(t + "\n" for t in texts))
-    write(f"{folder}/series.diff", out(["git", f"--git-dir={trees.REPO}", "diff", "--no-renames", base, head]) + "\n")
-    order = []
-    for p, text in zip(patches, texts, strict=True):
-        order.append(f"{os.path.splitext(p['name'])[0]}.patch")
-        # DEP-3: what the mail header does not say
-        write(f"{folder}/quilt/{order[-1]}", text.replace("\n\n", "\nForwarded: no\n\n", 1))
-    write(f"{folder}/quilt/series", "".join(f"{n}\n" for n in order))
+    write(f"{folder}/series.diff", trees.git("diff", "--no-renames", base, head) + "\n")
+    names = [f"{os.path.splitext(p['name'])[0]}.patch" for p in patches]
+    for name, text in zip(names, texts, strict=True):       # DEP-3: what the mail header does not say
+        write(f"{folder}/quilt/{name}", text.replace("\n\n", "\nForwarded: no\n\n", 1))
+    write(f"{folder}/quilt/series", "".join(f"{n}\n" for n in names))
     return len(patches)
 
 
 def command(args):
     need("git", "perl")
     who, base = submitter(args.submitter), get_base()
-    stable = ["stable"] if any(p["stable"] for p in series.read_series()) else []
-    topics = [args.topic] if args.topic else [*(t for t, has in series.read_topics().items() if has["names"]), *stable, "distribution"]
+    topics = [args.topic] if args.topic else [
+        *(t for t, has in series.read_topics().items() if has["names"]),
+        *["stable"] * any(p["stable"] for p in series.read_series()), "distribution"]
     targets = {t: os.path.join(os.path.abspath(args.folder), t) for t in topics}
     for target in targets.values():
         check_target(target)

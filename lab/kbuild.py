@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Calling the kernel's own make: configuration, ccache, progress, errors.
 
-Objects are in .obj-ARCH (or .obj-VARIANT-ARCH) inside the tree: then kbuild sees the source as `..`, no path of this clone
-is on a command line, and ccache can use an object for the other tree and for the next clone."""
-
+Objects are in .obj-ARCH (or .obj-VARIANT-ARCH) inside the tree: then kbuild sees the source as `..`, no path of this
+clone is on a command line, and ccache can use an object for the other tree and for the next clone."""
 import errno
 import os
 import re
 import subprocess
 import time
 
-from lib import CACHE, JOBS, LAB, TOP, die, need, say
+from lib import CACHE, JOBS, LAB, TOP, die, need, read, say
 from trees import tree_path
 
 CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
          "powerpc": "powerpc-linux-gnu-", "s390": "s390x-linux-gnu-"}
+# What is booted
+IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm": "arch/arm/boot/zImage", "arm64": "arch/arm64/boot/Image",
+         "powerpc": "vmlinux", "s390": "arch/s390/boot/bzImage"}
 # Nothing of the time, the user and the machine goes into an object.
 ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER": "lab",
        "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1",
@@ -37,9 +39,9 @@ def clean_env():
 
 
 def make(name, arch, *args, what, makefile=None):
-    """make in a tree; return all that it printed. Says every 20 s how far it is. What stands before a
-    dash in arch keeps one configuration's objects apart from another's; clang- means LLVM's tools.
-    A makefile of the lab is called where the objects are, as the kernel's calls itself there."""
+    """make in a tree; return all that it printed. Says every 20 s how far it is. What stands before a dash in arch keeps
+    one configuration's objects apart from another's; clang- means LLVM's tools. A makefile of the lab is called where
+    the objects are, as the kernel's calls itself there."""
     variant, _, target = arch.rpartition("-")
     if variant != "clang":
         tools = [f"CROSS_COMPILE={CROSS[target]}", f"CC={LAB}/cc {CROSS[target]}gcc", f"HOSTCC={LAB}/cc gcc"]
@@ -70,23 +72,17 @@ def make(name, arch, *args, what, makefile=None):
         if "No space left on device" in text:
             raise OSError(errno.ENOSPC, "", tree_path(name))
         bad = [ln for ln in text.splitlines() if re.search(r"error|warning|\*\*\*|undefined", ln, re.I)]
-        raise BuildError("\n".join((bad or text.splitlines())[-15:]))
+        die(f"{what} does not build; mend {os.path.relpath(tree_path(name), TOP)} or what it is made of, and call again, what "
+            "is built stays built:\n" + "\n".join((bad or text.splitlines())[-15:]))
     return text
-
-
-class BuildError(Exception):
-    pass
 
 
 def configure(name, arch, fragment, target="allnoconfig"):
     """Configure by a fragment on top of allnoconfig or so; every line of it must come through."""
     make(name, arch, f"KCONFIG_ALLCONFIG={fragment}", target, what=f"{target} for {arch}")
-    with open(f"{obj(name, arch)}/.config", encoding="utf-8") as f:
-        have = set(f.read().splitlines())
-    on = {ln.partition("=")[0] for ln in have if ln.startswith("CONFIG_")}
-    with open(fragment, encoding="utf-8") as f:
-        lost = [ln for ln in f.read().splitlines() if (re.match(r"CONFIG_\w+=", ln) and ln not in have) or
-                ((m := re.match(r"# (CONFIG_\w+) is not set", ln)) and m[1] in on)]
+    have = dict(ln.split("=", 1) for ln in read(f"{obj(name, arch)}/.config").splitlines() if ln.startswith("CONFIG_"))
+    lost = [ln for ln in read(fragment).splitlines() if (m := re.match(r"(?:# )?(CONFIG_\w+)(?:=(.*)| is not set)", ln))
+            and have.get(m[1]) != m[2]]
     if lost:
         die(f"Kconfig dropped {len(lost)} line(s) of {os.path.relpath(fragment)}: {'; '.join(lost)}. Add what they "
             "depend on, or remove them")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the commands of the lab share: paths, messages, running a program."""
-
+"""What the commands of the lab share: paths, messages, running a program, results."""
 import contextlib
 import errno
 import fcntl
@@ -15,14 +14,12 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LAB = os.path.join(TOP, "lab")
 BUILD = os.path.join(TOP, "build")
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-                     "attach-contract")
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "attach-contract")
 BASE = os.environ.get("BASE") or "6.1"
 PATCHES = os.path.join(TOP, "patches", BASE)
 VERBOSE = os.environ.get("V", "0") not in ("", "0")
 JOBS = str(len(os.sched_getaffinity(0)))
 
-sys.dont_write_bytecode = True
 # What has to come out the same everywhere must not depend on the user's git settings or locale. What these were goes
 # along to the commands that this one calls.
 _theirs = os.environ.pop("LAB_USER_ENV", None)
@@ -49,9 +46,12 @@ def say(msg):
     print(msg, file=sys.stderr, flush=True)
 
 
+class Failed(Exception):
+    """A text for the user. It ends a command, if not a check makes a result of it."""
+
+
 def die(msg):
-    say(f"{colour('1;31', 'error:')} {msg}")
-    sys.exit(1)
+    raise Failed(msg)
 
 
 @contextlib.contextmanager
@@ -63,16 +63,12 @@ def step(what):
     say(f"{what}: {time.monotonic() - start:.1f} s")
 
 
-def run(argv, check=True, **kw):
-    """Run a program and return its result, stdout and stderr captured as text unless told
-    otherwise; stderr=None is the user's. A program that is missing, or that fails while check is set, ends the command."""
-    kw.setdefault("stdin", None if "input" in kw else subprocess.DEVNULL)
-    kw.setdefault("stdout", subprocess.PIPE)
-    kw.setdefault("stderr", subprocess.PIPE)
-    if kw.pop("text", True):
+def run(argv, check=True, text=True, **kw):
+    """Run a program and return its result, stdout and stderr captured as text unless told otherwise; stderr=None is
+    the user's. A program that is missing, or that fails while check is set, ends the command."""
+    kw = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **({} if "input" in kw else {"stdin": subprocess.DEVNULL}), **kw}
+    if text:
         kw.update(encoding="utf-8", errors="surrogateescape")
-    if kw["stdin"] is None:
-        del kw["stdin"]
     if VERBOSE:
         say("+ " + " ".join(argv))
     try:
@@ -82,12 +78,11 @@ def run(argv, check=True, **kw):
     if check and res.returncode:
         if kw["stderr"] is None:        # it has told the user why
             sys.exit(1)
-        text = res.stderr or res.stdout or ""
-        if isinstance(text, bytes):
-            text = text.decode(errors="replace")
-        if "No space left on device" in text or "Out of diskspace" in text:
+        said = res.stderr or res.stdout or ""
+        said = said if text else said.decode(errors="replace")
+        if "No space left on device" in said or "Out of diskspace" in said:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), kw.get("cwd") or TOP)
-        die(f"`{' '.join(argv)}` failed with exit status {res.returncode}:\n{text.rstrip()}")
+        die(f"`{' '.join(argv)}` failed with exit status {res.returncode}:\n{said.rstrip()}")
     return res
 
 
@@ -107,8 +102,7 @@ def need(*tools):
 def free_space(folder, mib, what):
     """Say in time that a disk is too small, rather than in the middle of the work."""
     os.makedirs(folder, exist_ok=True)
-    vfs = os.statvfs(folder)
-    have = vfs.f_bavail * vfs.f_frsize >> 20
+    have = shutil.disk_usage(folder).free >> 20
     if have < mib:
         die(f"{what} needs {mib} MiB in {folder}, which has {have} MiB free; make room there, "
             "or set XDG_CACHE_HOME (cache) or clone to another disk (build)")
@@ -168,27 +162,53 @@ def result(good, name, *notes, reproduce=None):
     for note in filter(None, notes):
         print("\n".join(f"# {ln}" for ln in str(note).strip("\n").splitlines()))
     if not good:
-        print(f"# reproduce: {reproduce or ' '.join([os.path.relpath(sys.argv[0], TOP), *sys.argv[1:]])}")
+        print(f"# reproduce: {reproduce or ' '.join(['lab/lab', *sys.argv[1:]])}")
     sys.stdout.flush()
 
 
-def results():
+def refuses(name, sentence, func, *args, reproduce=None):
+    """A result: func fails with this sentence; where there is none, it does not."""
+    said = None
+    try:
+        func(*args)
+    except Failed as e:
+        said = str(e)
+    result(sentence in said if said and sentence else said is sentence, name, f"expected: {sentence}; it says: {said}",
+           reproduce=reproduce)
+
+
+def command_fails(name, sentence, argv, env, status=1, stop=None, left=list):
+    """A result: a command of the lab ends with this status and sentence, and nothing is left, what left() lists. It is
+    stopped as soon as stop(), if there is one, is true."""
+    with subprocess.Popen([f"{LAB}/lab", *argv], env={**os.environ, **env}, cwd=TOP, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as proc:
+        while stop and proc.poll() is None and not stop():
+            time.sleep(0.1)
+        if stop:
+            proc.terminate()
+        _, text = proc.communicate()
+    good, still = proc.returncode == status and sentence in text, left()
+    result(good and not still, name, "" if good else f"exit status {proc.returncode}, expected {status} and: {sentence}\n{text}",
+           *(f"left running: {p}" for p in still), reproduce=" ".join([*(f"{k}={v}" for k, v in env.items()), "lab/lab", *argv]))
+
+
+def results(_):
     """The end of a check: the plan comes last, so a check that dies on the way has none."""
     print(f"1..{len(_results)}", flush=True)
     return 0 if _results and all(_results) else 1
 
 
-def main(func, args=None):
-    """Run a command's main function; turn what the user can do something about into a sentence."""
+def main(parse):
+    """Run what parse() makes of the arguments; turn what the user can do something about into a sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if args is None and {"-h", "--help"} & set(sys.argv[1:]):       # a check; the front knows its commands' arguments
-        print(sys.modules["__main__"].__doc__)
-        return
     sys.stdout.reconfigure(errors="surrogateescape")
-    if not os.access(BUILD if os.path.isdir(BUILD) else TOP, os.W_OK):
-        die(f"cannot write {BUILD}: this clone is another user's; make an own clone and work there")
     try:
-        sys.exit(func(sys.argv[1:] if args is None else args))
+        action = parse()
+        if not os.access(BUILD if os.path.isdir(BUILD) else TOP, os.W_OK):
+            die(f"cannot write {BUILD}: this clone is another user's; make an own clone and work there")
+        sys.exit(action())
+    except Failed as e:
+        wrong = e
     except KeyboardInterrupt:
         say("interrupted; the next call goes on from here")
         sys.exit(130)
@@ -196,8 +216,11 @@ def main(func, args=None):
         sys.exit(141)
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
-            die(f"no space left on the disk of {e.filename or CACHE}; make room (`make clean` "
-                "removes build/) and call again")
-        if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            die(f"cannot write {e.filename}: {e.strerror}; is it owned by another user?")
-        raise
+            wrong = (f"no space left on the disk of {e.filename or CACHE}; make room (`make clean` removes build/) and "
+                     "call again")
+        elif e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            wrong = f"cannot write {e.filename}: {e.strerror}; is it owned by another user?"
+        else:
+            raise
+    say(f"{colour('1;31', 'error:')} {wrong}")
+    sys.exit(1)

@@ -3,12 +3,14 @@
 
 For every line of lab/mutations/<base>/NAME, which are of the form
 
-    file | the line as it is | the line instead | suite that is to notice
+    file | the line as it is | the line instead | suite case
 
-without indentation; the line is followed by #n if it is the n-th such line of the file. A suite is one of KUnit,
-or a program of the VFIO selftests. KUnit mutants of different drivers are built together, as each is judged by its
-own suite. Two kernels are built and run side by side, each in a tree of its own. Writes build/mutate.json."""
+without indentation; the line is followed by #n if it is the n-th such line of the file. A suite is one of KUnit, or a
+program of the VFIO selftests; the case is one that is to notice. KUnit mutants of different drivers are built together,
+as each is judged by its own suite. Two kernels are built and run side by side, each in a tree of its own. Writes
+build/mutate.json."""
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -21,7 +23,7 @@ import kunit
 import series
 import trees
 from base import get_base
-from lib import BASE, BUILD, LAB, die, free_space, lock, read, say, step, write
+from lib import BASE, BUILD, LAB, TOP, Failed, die, free_space, lock, read, say, step, write
 from selftest import selftest
 
 FOLDER = f"{LAB}/mutations/{BASE}"
@@ -30,14 +32,18 @@ stop = threading.Event()
 
 
 def load(name):
-    res = []
+    """The mutants of a file of lab/mutations"""
+    res, sources = [], [*glob.glob(f"{TOP}/{build.SELFTESTS}/*.c"), *glob.glob(f"{TOP}/drivers/iommu/**/*-test.c", recursive=True)]
     for n, line in enumerate(read(f"{FOLDER}/{name}").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
-            fields = [f.strip() for f in re.split(r" \| ", line)]
-            if len(fields) != 4:
-                die(f"lab/mutations/{BASE}/{name}:{n} does not have four fields: file | old | new | suite")
-            res.append({"name": f"{name}:{n}", "file": fields[0], "old": fields[1], "new": fields[2],
-                        "suite": fields[3].split()[0].split(".")[0]})
+            fields, where = [f.strip() for f in line.split(" | ")], f"lab/mutations/{BASE}/{name}:{n}"
+            if len(fields) != 4 or not fields[3]:
+                die(f"{where} does not have four fields: file | old | new | suite case")
+            suite, _, case = fields[3].partition(" ")
+            text = "".join(t for f in sources if f'"{suite}"' in (t := read(f)) or f.endswith(f"/{suite}.c"))
+            if lost := set(re.findall(r"\w+", case)) - set(re.findall(r"\w+", text)) if text else {"the suite"}:
+                die(f"{where}: no test has the case `{fields[3]}`: no source of it has {', '.join(sorted(lost))}")
+            res.append({"name": f"{name}:{n}", "file": fields[0], "old": fields[1], "new": fields[2], "suite": suite})
     return res
 
 
@@ -49,120 +55,101 @@ def mutated(text, mutant):
     if not hits or (not m[2] and len(hits) > 1) or int(m[2] or 1) > len(hits):
         return None
     at = hits[int(m[2] or 1) - 1]
-    indent = re.match(r"\s*", lines[at])[0]
-    lines[at] = indent + mutant["new"] if mutant["new"] else ""
+    lines[at] = re.match(r"\s*", lines[at])[0] + mutant["new"] if mutant["new"] else ""
     return "\n".join(lines)
-
-
-def judge(tree, arch, mutants, normal, patience):
-    """Run the kernel; add to each mutant what noticed it, None for a survivor."""
-    seen, _ = kunit.execute(tree, arch, patience=patience)
-    for m in mutants:
-        mine = [n for n in normal if n.split(".")[0] == m["suite"]]
-        if any(n not in seen for n in mine) and all(seen.get(n, True) for n in mine):
-            # Another mutant may have stopped the kernel before this suite ran.
-            alone, _ = kunit.execute(tree, arch, m["suite"], patience=patience)
-        else:
-            alone = seen
-        m["killed_by"] = next((n for n in mine if not alone.get(n, True)), None) or next(
-            (f"{n} (not reached)" for n in mine if n not in alone), None)
-
-
-def remake(tree, variant, folder, image, what):
-    """Compile what has changed in a folder of a tree, and link."""
-    kbuild.make(tree, variant, "mutant", f"DIR={folder}", f"IMAGE={image}", what=what, makefile=f"{LAB}/mutate.mk")
 
 
 def rounds(mutants):
     """Lists of mutants that can be built together: one of each driver, and each in a file of its own"""
-    left = list(mutants)
+    left, res = list(mutants), []
     while left:
-        now, used = [], set()
-        for m in list(left):
+        used, now = set(), []
+        for m in left:
             mine = {m["name"].split(":")[0], m["file"]}
             if not used & mine:
                 used |= mine
                 now.append(m)
-                left.remove(m)
-        yield now
+        left = [m for m in left if m not in now]
+        res.append(now)
+    return res
 
 
-def walk(tree, arch, mutants):
-    """Break what the KUnit suites of an architecture are to notice."""
-    def again(what):
-        remake(tree, f"kunit-{arch}", "drivers/iommu", kunit.IMAGE[arch], what)
-    try:
-        kunit.build(tree, arch)
-        again(f"{arch} kernel")     # made like those of the mutants
-    except kbuild.BuildError as e:
-        die(f"the {arch} kernel does not build:\n{e}")
+def walk(tree, kind, groups, remake, judge):
+    """Break the lines of each group together in a tree, have the kernel remade, and have it judged what noticed them."""
+    for i, together in enumerate(groups, 1):
+        if stop.is_set():
+            return
+        files = {os.path.join(trees.tree_path(tree), m["file"]): m for m in together}
+        originals = {path: read(path) for path in files}
+        try:
+            for path, m in files.items():
+                write(path, mutated(originals[path], m))
+            remake(f"{kind} {i} of {len(groups)} ({', '.join(m['name'] for m in together)})")
+            judge(together)
+        finally:
+            for path, text in originals.items():
+                write(path, text)
+        alive = [m["name"] for m in together if not m["killed_by"]]
+        say(f"  {kind} {i} of {len(groups)}: {len(together) - len(alive)} noticed"
+            + (f", not noticed: {', '.join(alive)}" if alive else ""))
+
+
+def remaker(tree, variant, folder, image):
+    """What compiles what has changed in a folder of a tree, and links: mutants' kernels, and the one before any"""
+    return lambda what: kbuild.make(tree, variant, "mutant", f"DIR={folder}", f"IMAGE={image}", what=what,
+                                    makefile=f"{LAB}/mutate.mk")
+
+
+def walk_kunit(tree, mutants, arch):
+    """Those that the KUnit suites of an architecture are to notice"""
+    remake = remaker(tree, f"kunit-{arch}", "drivers/iommu", kbuild.IMAGE[arch])
+    kunit.build(tree, arch)
+    remake(f"{arch} kernel")
     start = time.monotonic()
     normal, bad = kunit.execute(tree, arch)
     patience = max(10, 5 * (time.monotonic() - start))
     if not normal or not all(normal.values()) or bad:
         die(f"the tests of {arch} fail before anything is mutated: {[n for n, g in normal.items() if not g][:5] + bad}")
-    todo = list(rounds(mutants))
-    for i, together in enumerate(todo, 1):
-        if stop.is_set():
-            return
-        originals = {}
+
+    def judge(together):
+        every, _ = kunit.execute(tree, arch, patience=patience)
         for m in together:
-            path = os.path.join(trees.tree_path(tree), m["file"])
-            originals[path] = read(path)
-            write(path, mutated(originals[path], m))
-        try:
-            again(f"{arch} mutants {i} of {len(todo)}")
-            judge(tree, arch, together, normal, patience)
-        except kbuild.BuildError as e:
-            die(f"a mutant does not build ({', '.join(m['name'] for m in together)}):\n{e}")
-        finally:
-            for path, text in originals.items():
-                write(path, text)
-        alive = [m["name"] for m in together if not m["killed_by"]]
-        say(f"  {arch} {i} of {len(todo)}: {len(together) - len(alive)} noticed"
-            + (f", not noticed: {', '.join(alive)}" if alive else ""))
-
-
-def fails(program, image, initramfs):
-    """Boot and run one program of the VFIO selftests; return what fails"""
-    try:
-        seen, bad = selftest("mutant", [program], image, initramfs, to_the_end=False)
-    except RuntimeError as e:
-        return [str(e).splitlines()[0]]
-    failed = [f"{program}: {n}" for r in seen.values() for n, good in r["cases"].items() if not good]
-    failed += [f"the console: {ln}" for ln in bad]
-    return failed + [f"{program}: exit status {r['status']}" for r in seen.values() if r["status"]]
+            seen, mine = every, [n for n in normal if n.split(".")[0] == m["suite"]]
+            if any(n not in seen for n in mine) and all(seen.get(n, True) for n in mine):
+                # Another mutant may have stopped the kernel before this suite ran.
+                seen, _ = kunit.execute(tree, arch, only=m["suite"], patience=patience)
+            m["killed_by"] = next((n for n in mine if not seen.get(n, True)), None) or next(
+                (f"{n} (not reached)" for n in mine if n not in seen), None)
+    walk(tree, f"{arch} mutants", rounds(mutants), remake, judge)
 
 
 def walk_vfio(tree, mutants, initramfs):
-    """The same for mutants that the VFIO selftests are to notice: one kernel for each"""
-    arch, fragment = "sim-x86_64", f"{BUILD}/kunit/sim.config"
+    """Those that the VFIO selftests are to notice: one kernel for each"""
+    variant, fragment, image = "sim-x86_64", f"{BUILD}/kunit/sim.config", kbuild.IMAGE["x86_64"]
+    remake = remaker(tree, variant, "drivers/vfio", image)
     write(fragment, build.config("x86_64", "sim"))
-    kbuild.configure(tree, arch, fragment)
-    image = build.IMAGE["x86_64"]
-    for i, m in enumerate([None, *mutants]):
-        if stop.is_set():
-            return
-        path = os.path.join(trees.tree_path(tree), (m or mutants[0])["file"])
-        text = read(path)
-        if m:
-            write(path, mutated(text, m))
+    kbuild.configure(tree, variant, fragment)
+    kbuild.make(tree, variant, os.path.basename(image), what="the kernel for mutants of VFIO")
+    remake("the kernel for mutants of VFIO")
+
+    def fails(program):
+        """What fails first in one program of the VFIO selftests"""
         try:
-            if not m:
-                kbuild.make(tree, arch, os.path.basename(image), what="kernel for mutants of VFIO")
-            remake(tree, arch, "drivers/vfio", image, f"VFIO mutant {i} of {len(mutants)}")
-            failed = []
-            for program in [m["suite"]] if m else sorted({x["suite"] for x in mutants}):
-                failed += fails(program, f"{kbuild.obj(tree, arch)}/{image}", initramfs)
-        except kbuild.BuildError as e:
-            die(f"a mutant does not build ({m and m['name']}):\n{e}")
-        finally:
-            write(path, text)
-        if not m and failed:
-            die(f"the selftests fail before anything is mutated: {failed[0]}")
-        if m:
-            m["killed_by"] = failed[0] if failed else None
-            say(f"  VFIO mutant {i} of {len(mutants)}, {m['name']}: {m['killed_by'] or 'NOT NOTICED'}")
+            seen, bad = selftest("mutant", [program], f"{kbuild.obj(tree, variant)}/{image}", initramfs, to_the_end=False)
+        except Failed as e:
+            return str(e).splitlines()[0]
+        failed = [f"{program}: {n}" for r in seen.values() for n, good in r["cases"].items() if not good]
+        failed += [f"the console: {ln}" for ln in bad]
+        failed += [f"{program}: exit status {r['status']}" for r in seen.values() if r["status"]]
+        return failed[0] if failed else None
+
+    def judge(together):
+        for m in together:
+            m["killed_by"] = fails(m["suite"])
+    for program in sorted({m["suite"] for m in mutants}):
+        if failed := fails(program):
+            die(f"the selftests fail before anything is mutated: {failed}")
+    walk(tree, "VFIO mutant", [[m] for m in mutants], remake, judge)
 
 
 def arguments(parser):
@@ -170,32 +157,27 @@ def arguments(parser):
 
 
 def command(args):
+    kbuild.check_path()
     have = sorted(os.listdir(FOLDER))
-    if set(args.name) - set(have):
-        die(f"there are no mutations for {', '.join(sorted(set(args.name) - set(have)))}; there are {', '.join(have)}")
+    if unknown := set(args.name) - set(have):
+        die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(have)}")
     mutants = [m for name in args.name or have for m in load(name)]
     vfio = [m for m in mutants if m["suite"].startswith("vfio_")]
     homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)] for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
-    homes = {arch: mine for arch, mine in homes.items() if mine}
     if left := [m["name"] for m in mutants if m not in sum(homes.values(), vfio)]:
         die(f"no architecture has the suite of {', '.join(left)}")
-    kbuild.check_path()
     free_space(BUILD, 4000, "the mutants")
-    tests = build.tests("patched-sim") if vfio else None
     with lock(BUILD):
-        try:
-            head = series.compose(get_base())
-        except series.Refused as e:
-            die(e)
-        for tree in TREES:
-            trees.put_tree(tree, head)
-        lost = [m["name"] for m in mutants if (p := os.path.join(trees.tree_path(TREES[0]), m["file"]))
-                and (not os.path.exists(p) or mutated(read(p), m) is None)]
-        if lost:
+        head = series.compose(get_base())
+        texts = trees.blobs(head, {m["file"] for m in mutants})
+        if lost := [m["name"] for m in mutants if m["file"] not in texts
+                    or mutated(texts[m["file"]][1].decode(errors="replace"), m) is None]:
             die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
         # The longest first
-        jobs = [(f"{len(vfio)} mutants of VFIO", walk_vfio, vfio, tests)] if vfio else []
-        jobs += [(f"{len(mine)} mutants on {arch}", walk, arch, mine) for arch, mine in homes.items()]
+        jobs = [(f"{len(vfio)} mutants of VFIO", walk_vfio, vfio, build.tests("patched-sim"))] if vfio else []
+        jobs += [(f"{len(mine)} mutants on {arch}", walk_kunit, mine, arch) for arch, mine in homes.items() if mine]
+        for tree in TREES:
+            trees.put_tree(tree, head)
 
         def lane(tree):
             while jobs and not stop.is_set():
@@ -210,10 +192,9 @@ def command(args):
             for chain in [pool.submit(lane, tree) for tree in TREES]:
                 chain.result()
     survivors = [m["name"] for m in mutants if not m["killed_by"]]
-    write(f"{BUILD}/mutate.json", json.dumps({"mutants": len(mutants), "killed": len(mutants) - len(survivors),
-                                              "survivors": survivors, "noticed": {m["name"]: m["killed_by"]
-                                                                                  for m in mutants}}, indent=1) + "\n")
+    write(f"{BUILD}/mutate.json", json.dumps({
+        "mutants": len(mutants), "killed": len(mutants) - len(survivors), "survivors": survivors,
+        "noticed": {m["name"]: m["killed_by"] for m in mutants}}, indent=1) + "\n")
     print(f"{len(mutants)} mutants, {len(mutants) - len(survivors)} noticed by a test"
           + (f"; not noticed: {', '.join(survivors)}" if survivors else ""))
     return 1 if survivors or not mutants else 0
-

@@ -2,6 +2,7 @@
 """Guests under QEMU: the machines of lab/machines, their command lines, running them, and whether a run can be
 believed."""
 import configparser
+import contextlib
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 
 import build
 import progress
-from lib import BUILD, LAB, die, need, out, run
+from lib import BUILD, LAB, Failed, die, need, out, run
 
 # By architecture: QEMU, what it needs for ports that programs write to, the console
 PROGRAM = {"x86_64": os.environ.get("QEMU") or "qemu-system-x86_64", "arm64": "qemu-system-aarch64",
@@ -30,12 +31,10 @@ COMPLAINTS = (r"WARNING:|BUG:|Oops|KASAN|UBSAN|general protection|Call Trace:|li
 
 
 def lines(path):
-    """Lines of a file that the guest may have filled with anything; none if it is not there."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as f:
-            return f.read().splitlines()
-    except FileNotFoundError:
-        return []
+    """Lines of a file that the guest may have filled with anything; none if it cannot be read."""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as f:
+        return f.read().splitlines()
+    return []
 
 
 def first(pattern, text):
@@ -50,7 +49,10 @@ def machines(use):
     """The machines of lab/machines that a command uses: {machine: {member: value}}"""
     table = configparser.ConfigParser(interpolation=None)
     table.read(f"{LAB}/machines", encoding="utf-8")
-    return {name: dict(table[name]) for name in table.sections() if use in table[name]["use"].split()}
+    res = {name: dict(table[name]) for name in table.sections() if use in table[name]["use"].split()}
+    for m in res.values():
+        m["kernel"] = m["kernel"] or {"x86_64": ""}.get(m["arch"], m["arch"])
+    return res
 
 
 def find(use, *names):
@@ -81,8 +83,7 @@ def device_tree(argv, changes, path):
     need("fdtput")
     run([*argv, "-machine", f"dumpdtb={path}"])
     for line in changes:
-        where, name, *cells = line.split()
-        run(["fdtput", "-t", "x", path, where, name, *cells])
+        run(["fdtput", "-t", "x", path, *line.split()])
 
 
 def start(machine, folder, image, init=None, cmdline="", ports=("results",), more=()):
@@ -125,60 +126,67 @@ def end(proc, folder, *ports, **how):
 
 
 def judge(name, machine, console, results, status, hangs, qemu_says):
-    """The records of a good run of a program that says hello, or one sentence that says what is wrong with it"""
+    """The records of a good run of a program that says hello; what is wrong with another is raised, one sentence."""
     records = []
     for line in results:
         try:
             records.append(json.loads(line))
         except ValueError:
-            return None, f"the {name} guest reported something unreadable: {line[:80]!r}"
-    types = [r.get("type") for r in records]
+            die(f"the {name} guest reported something unreadable: {line[:80]!r}")
     error = next((r for r in records if r.get("type") == "error"), None)
 
     if status and not console:
-        return None, f"QEMU did not start (exit status {status}): {qemu_says}"
+        die(f"QEMU did not start (exit status {status}): {qemu_says}")
     if line := first(PANIC, console):
-        return None, f"the {name} kernel panicked: {line}"
+        die(f"the {name} kernel panicked: {line}")
     if line := first(COMPLAINTS, console):
-        return None, f"the {name} kernel complained on its console: {line}"
+        die(f"the {name} kernel complained on its console: {line}")
     if hangs:
-        return None, f"the {name} guest hangs: {hangs}"
+        die(f"the {name} guest hangs: {hangs}")
     if status:
-        return None, f"QEMU failed with exit status {status}: {qemu_says}"
+        die(f"QEMU failed with exit status {status}: {qemu_says}")
     if error:
-        return None, f"the {name} guest went wrong: {error['what']}, errno {error['errno']}"
+        die(f"the {name} guest went wrong: {error['what']}, errno {error['errno']}")
     if not records:
-        return None, f"the {name} guest reported nothing"
-    if types[0] != "hello" or records[0]["kernel"] != name:
-        return None, f"the {name} guest does not begin with a hello from {name}: {records[0]}"
-    if types[-1] != "end":
-        return None, f"the {name} guest ended before it was done: no end line"
+        die(f"the {name} guest reported nothing")
+    if records[0].get("type") != "hello" or records[0]["kernel"] != name:
+        die(f"the {name} guest does not begin with a hello from {name}: {records[0]}")
+    if records[-1].get("type") != "end":
+        die(f"the {name} guest ended before it was done: no end line")
     iommus = records[0]["iommu"].split()
     if not all(i.startswith(machine["iommu"]) for i in iommus) or bool(iommus) != bool(machine["iommu"]):
-        return None, (f"the {name} guest has the IOMMUs {' '.join(iommus) or '(none)'}, but {machine['name']} has "
-                      f"{machine['iommu'] or 'none'}")
-    refused = " ".join(f"{r['call']} {r['errno']}" for r in records if r["type"] == "refused")
+        die(f"the {name} guest has the IOMMUs {' '.join(iommus) or '(none)'}, but {machine['name']} has "
+            f"{machine['iommu'] or 'none'}")
+    refused = " ".join(f"{r['call']} {r['errno']}" for r in records if r.get("type") == "refused")
     if refused != machine["refused"]:
-        return None, (f"the {name} guest was refused {refused or 'nothing'}" +
-                      (f", expected: {machine['refused']}" if machine["refused"] else ""))
-    return records[1:-1], None
+        die(f"the {name} guest was refused {refused or 'nothing'}"
+            + (f", expected: {machine['refused']}" if machine["refused"] else ""))
+    return records[1:-1]
 
 
-def refuse(machine, wrong, folder):
-    """Raise what is wrong with a run as RuntimeError, a text for the user."""
-    tail = "".join(f"\n    {line}" for line in lines(f"{folder}/console")[-12:])
-    raise RuntimeError(f"{machine['name']}: {wrong}\n  {os.path.relpath(folder)} has what it printed; its console ends "
-                       f"with:{tail or ' nothing, it is empty'}")
+@contextlib.contextmanager
+def judging(machine, folder):
+    """Where a run is judged: add to what is wrong with it where to look."""
+    try:
+        yield
+    except Failed as e:
+        tail = "".join(f"\n    {line}" for line in lines(f"{folder}/console")[-12:])
+        die(f"{machine['name']}: {e}\n  {os.path.relpath(folder)} has what it printed; its console ends "
+            f"with:{tail or ' nothing, it is empty'}")
 
 
 def guest(which, machine, name, image, init, options="", patience=progress.PATIENCE):
-    """Boot a kernel, an image, on a machine; return what the guest reports between its hello and its end, or raise
-    RuntimeError."""
+    """Boot a kernel, an image, on a machine; return what the guest reports between its hello and its end."""
     folder = f"{BUILD}/boot/{which}/{name}"
     name = name if name == "stock" else "patched"       # whose probe module fits, and whose name the guest reports
     proc = start(machine, folder, image, init, f"lab.kernel={name} {machine['cmdline']} {options}")
     ended = end(proc, folder, "results", patience=patience)
-    records, wrong = judge(name, machine, lines(f"{folder}/console"), lines(f"{folder}/results"), *ended)
-    if wrong:
-        refuse(machine, wrong, folder)
-    return records
+    with judging(machine, folder):
+        return judge(name, machine, lines(f"{folder}/console"), lines(f"{folder}/results"), *ended)
+
+
+def wrong_arguments(parser, choices):
+    """Arguments of a command whose guest goes wrong in one of these ways, on purpose"""
+    parser.add_argument("--do", choices=choices, help="what goes wrong on purpose")
+    parser.add_argument("--patience", type=int, default=progress.PATIENCE, help="how soon one that hangs is given up: "
+                        "see lab/progress.py; %(default)s")

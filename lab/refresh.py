@@ -11,6 +11,7 @@ import shutil
 import tempfile
 
 import series
+import table
 import trees
 from lib import BASE, BUILD, PATCHES, TOP, die, lock, read, say, write
 from trees import rev, tree_git
@@ -110,9 +111,8 @@ def check_tree(tree):
     if tree_git("patched", "rev-list", "--merges", head):
         die(f"{tree} has a merge; a series is a line of commits: `git rebase base-{BASE}`")
     subjects = tree_git("patched", "log", "--format=%s", f"{base}..{head}").splitlines()
-    left = [os.path.basename(f) for f in sorted(glob.glob(f"{series.TODO}/*"))
-            if series.read_patch(f, os.path.basename(f), todo=True)["subject"] not in subjects]
-    if left:
+    if left := [os.path.basename(f) for f in sorted(glob.glob(f"{series.TODO}/*"))
+                if series.read_patch(f, os.path.basename(f), todo=True)["subject"] not in subjects]:
         die(f"{tree} does not have {', '.join(left)} yet: `git am -3` them from {series.TODO}, or remove them there "
             "to drop them from the series")
     try:
@@ -129,10 +129,9 @@ def check_tree(tree):
 
 def lost_rows(subjects):
     """Rows of the errno tables that name a patch that has gone"""
-    for path in sorted(glob.glob(f"{TOP}/lab/errnos/{BASE}/*")):
-        gone = [s for s in subjects if re.search(rf"[:;]\s*{re.escape(s)}\s*(;|$)", re.sub(r"\n[ \t]+", " ", read(path)), re.M)]
-        if gone:
-            yield f"{os.path.relpath(path, TOP)} names {', '.join(gone)}, which the series no longer has"
+    for driver in table.drivers():
+        if gone := subjects & {s for r in table.load(driver)[1] for s in r.get("Patch", "").split("; ")}:
+            yield f"lab/errnos/{BASE}/{driver} names {', '.join(sorted(gone))}, which the series no longer has"
 
 
 def messages(base, head):
@@ -163,17 +162,15 @@ def refresh():
                 unfit(old)
         now = series.read_series(top=root)
         keep, changed = patch_files(root), 0
-        for where, _, files in os.walk(root):
-            for f in (os.path.join(where, n) for n in files):
-                to = os.path.join(TOP, os.path.relpath(f, root))
-                if not os.path.exists(to) or read(to) != read(f) or os.stat(to).st_mode != os.stat(f).st_mode:
-                    os.makedirs(os.path.dirname(to), exist_ok=True)
-                    shutil.move(f, to)
-                    changed += 1
-        gone = [f"{TOP}/{f}" for f in patch_files(TOP) - keep]
-        gone += [f"{TOP}/{a}" for a in {a for p in before for a in p["adds"]} - added]
+        for f in [os.path.join(where, n) for where, _, files in os.walk(root) for n in files]:
+            to = os.path.join(TOP, os.path.relpath(f, root))
+            if not os.path.exists(to) or read(to) != read(f) or os.stat(to).st_mode != os.stat(f).st_mode:
+                os.makedirs(os.path.dirname(to), exist_ok=True)
+                shutil.move(f, to)
+                changed += 1
+        gone = (patch_files(TOP) - keep) | ({a for p in before for a in p["adds"]} - added)
         for path in gone:
-            os.unlink(path)
+            os.unlink(f"{TOP}/{path}")
     for topic in {p["topic"] for p in before} - {p["topic"] for p in now}:
         shutil.rmtree(f"{PATCHES}/{topic}")
         say(f"topic {topic} has no patch left and is removed")

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """run: build the stock and the patched kernel, boot both, and show what VFIO does on each
 
-For each group what it cost to join the container, side by side. Writes build/run.json."""
+For each group what it cost to join the container, side by side. Writes build/run.json, and build/second-join.svg, which
+is to be lab/second-join.svg."""
 import json
 
+import picture
 import qemu
 from boot import boot
 from lib import BUILD, die, write
 
-# heading, width, member of a group in run.json
-COLUMNS = [("domain", 6, "domain"), ("alloc", 5, "domain_alloc"), ("free", 4, "domain_free"),
-           ("attach", 6, "attach_group"), ("dev", 3, "attach_dev"), ("detach", 6, "detach_group"),
-           ("ns", 6, "ns"), ("dma", 3, "dma"), ("errno", 6, "errno")]
-TEXT = ("domain", "dma", "errno")
+# heading, format, member of a group in run.json
+COLUMNS = [("domain", "<6", "domain"), ("alloc", ">5", "domain_alloc"), ("free", ">4", "domain_free"),
+           ("attach", ">6", "attach_group"), ("dev", ">3", "attach_dev"), ("detach", ">6", "detach_group"),
+           ("ns", ">6", "ns"), ("dma", "<3", "dma"), ("errno", "<6", "errno")]
 LEGEND = """\
 back: the device left the container, was unplugged, came back and joined again; an errno: injected where the first
 domain is tried; (2): a group of two functions.
@@ -39,33 +40,32 @@ def why(g):
     return "a domain fits"
 
 
-def show(value):
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else value
+def both(runs, words):
+    """What is to be said of each run; once, if it is the same"""
+    return [words[0]] if len(set(words)) == 1 else [f"{r['kernel']}: {w}" for r, w in zip(runs, words)]
 
 
-def cell(value, member, width):
-    return f"{value:{'<' if member in TEXT else '>'}{width}}"
+def side_by_side(runs, title, columns, rows):
+    """The lines of a table that has the runs beside each other. columns: (heading, format, member); rows: (what it is, the
+    record of each run, the lines below)"""
+    def half(values):
+        words = {"True": "yes", "False": "no", "None": "none"}
+        return " ".join(f"{words.get(str(v), v):{width}}" for v, (_, width, _) in zip(values, columns))
+    heads = half(h for h, _, _ in columns)
+    yield " | ".join([" " * len(title), *(f"{r['kernel']:<{len(heads)}}" for r in runs)]).rstrip()
+    yield " | ".join([title, *[heads for _ in runs]])
+    yield "-+-".join(["-" * len(title), *["-" * len(heads) for _ in runs]])
+    for name, records, below in rows:
+        yield " | ".join([f"{name:<{len(title)}}", *(half(r[m] for _, _, m in columns) for r in records)])
+        yield from (" " * 8 + line for line in below)
 
 
-def table(runs):
-    half = " ".join(cell(h, m, w) for h, w, m in COLUMNS)
-    left = f"{'device':<16} {'group':>5} {'case':<6}"
-    lines = [" | ".join([" " * len(left)] + [f"{r['kernel']:<{len(half)}}" for r in runs]),
-             " | ".join([left] + [half] * len(runs)),
-             "-+-".join(["-" * len(left)] + ["-" * len(half)] * len(runs))]
-    for row in zip(*(r["groups"] for r in runs)):
-        g = row[0]
+def rows(runs):
+    for groups in zip(*(r["groups"] for r in runs)):
+        g = groups[0]
         device = g["device"] + (f" ({g['devices']})" if g["devices"] > 1 else "")
-        lines.append(" | ".join(
-            [f"{device:<16} {g['group']:>5} {g['case']:<6}"] +
-            [" ".join(cell(show(g[m]), m, w) for _, w, m in COLUMNS) for g in row]))
-        words = [why({**g, "first": g is r["groups"][0]}) for g, r in zip(row, runs)]
-        if len(set(words)) > 1:
-            words = [f"{r['kernel']}: {w}" for w, r in zip(words, runs)]
-        lines.append(" " * 8 + "; ".join(dict.fromkeys(words)))
-    return "\n".join(lines)
+        words = both(runs, [why({**g, "first": g is r["groups"][0]}) for g, r in zip(groups, runs)])
+        yield f"{device:<16} {g['group']:>5} {g['case']:<6}", groups, ["; ".join(words)]
 
 
 def reuse_ns(r):
@@ -78,24 +78,21 @@ def run(which, machine):
     """Boot both kernels on a machine; return what they report."""
     stock, patched = runs = [boot(which, machine, name) for name in ("stock", "patched")]
     if [(g["device"], g["case"]) for g in stock["groups"]] != [(g["device"], g["case"]) for g in patched["groups"]]:
-        raise RuntimeError(f"{machine['name']}: the two kernels did not report the same devices; see "
-                           f"build/boot/{which}/*/results")
+        die(f"{machine['name']}: the two kernels did not report the same devices; see build/boot/{which}/*/results")
     return runs
 
 
 def summary(runs):
     """What is not in the table, a line each"""
     for r in runs:
-        orders = r["orders"]
-        yield (f"{len(orders)} orders of joining, {r['kernel']}: "
-               f"{'/'.join(str(o['domains']) for o in orders)} domains, "
-               f"{'/'.join(str(o['attach_group']) for o in orders)} attaches of groups, DMA "
-               f"{'arrives' if all(o['dma'] for o in orders) else 'DOES NOT ARRIVE'}")
+        domains, attaches = ("/".join(str(o[m]) for o in r["orders"]) for m in ("domains", "attach_group"))
+        yield (f"{len(r['orders'])} orders of joining, {r['kernel']}: {domains} domains, {attaches} attaches of groups, DMA "
+               f"{'arrives' if all(o['dma'] for o in r['orders']) else 'DOES NOT ARRIVE'}")
     for r in runs:
         f = r["foreign"]
-        yield (f"A domain of another driver, {r['kernel']}: " +
-               (f"{f['errno']} from the core" if f["errno"] else "attached, no error") +
-               (", and that driver was handed the device" if f["called"] else ", no driver saw it"))
+        yield (f"A domain of another driver, {r['kernel']}: "
+               + (f"{f['errno']} from the core" if f["errno"] else "attached, no error")
+               + (", and that driver was handed the device" if f["called"] else ", no driver saw it"))
     a, b = map(reuse_ns, runs)
     if a and b:
         yield f"A group that joins an existing domain: {a:.0f} ns stock, {b:.0f} ns patched, ratio {a / b:.2f}"
@@ -107,15 +104,12 @@ def arguments(parser):
 
 def command(args):
     (machine,) = qemu.find("run", args.machine).values()
-    try:
-        runs = run(args.machine, machine)
-    except RuntimeError as e:
-        die(e)
+    runs = run(args.machine, machine)
     if machine["refused"]:
         print(f"{machine['name']}: {runs[0]['refused']}, on both kernels, as it must be")
     else:
-        print(table(runs))
-        print(LEGEND)
-        print("\n".join(summary(runs)))
+        title = f"{'device':<16} {'group':>5} {'case':<6}"
+        print("\n".join([*side_by_side(runs, title, COLUMNS, rows(runs)), LEGEND, *summary(runs)]))
+        write(f"{BUILD}/second-join.svg", picture.second_join(runs))
     write(f"{BUILD}/run.json", json.dumps(runs, indent=1) + "\n")
     print(f"{runs[0]['platform']}; the same as JSON: build/run.json")

@@ -13,7 +13,6 @@ A series is made of topics, each of which is what one maintainer is sent:
                                 `git am` would lose them, so the first line makes it refuse the file
 
 In a tree to work in, trailers of a commit (`Lab-topic:`, `Lab-stable:`) say what these places say here."""
-
 import fnmatch
 import glob
 import os
@@ -21,25 +20,30 @@ import re
 import shutil
 import tempfile
 
-from lib import BASE, BUILD, TOP, die, out, read, run, write
-from trees import COMMITTER, REPO, blobs, git, quote, tree_path
+from lib import BASE, BUILD, TOP, Failed, die, out, read, run, write
+from trees import COMMITTER, blobs, git, quote, tree_path
 
 TODO = os.path.join(BUILD, "todo", BASE)
 # The kernel-shaped folders of this repository: all in them ships, by a patch that names it.
 SHIPPED = ("drivers", "include", "Documentation", "scripts", "tools")
+# Patches whose author is the project are sent as the submitter's own; others keep their author.
+PROJECT = "@attach-contract.example>"
 # The first line of a patch that has new files
 PART = "# Not for git am, the new files are beside it: `make export` makes a mail of it."
 
 
-class Refused(Exception):
-    """a patch that cannot be composed; .commit is the last that could, .rest names what is left"""
+class Refused(Failed):
+    """A patch that cannot be composed; .commit is the last that could, .rest names what is left"""
 
 
 def names(path):
-    """The lines of a series file"""
+    """The lines of a series file, each once"""
     if not os.path.exists(path):
         die(f"{os.path.relpath(path, TOP)} is missing; it names what belongs to the series, a line each")
-    return [ln for ln in map(str.strip, read(path).splitlines()) if ln and not ln.startswith("#")]
+    res = [ln for ln in map(str.strip, read(path).splitlines()) if ln and not ln.startswith("#")]
+    if twice := [n for n in res if res.count(n) > 1]:
+        die(f"{os.path.relpath(path, TOP)} names {twice[0]} twice; remove one of the lines")
+    return res
 
 
 def read_cover(topic, top=TOP):
@@ -62,8 +66,6 @@ def read_topics(top=TOP):
     """{topic: {"subject", "needs", "text", "names" of its patches}} in order, once all of it agrees with itself"""
     folder, res = f"{top}/patches/{BASE}", {}
     for topic in names(f"{folder}/series"):
-        if topic in res:
-            die(f"patches/{BASE}/series names {topic} twice; remove one of the lines")
         if not os.path.isdir(f"{folder}/{topic}"):
             die(f"patches/{BASE}/series names {topic}, but there is no folder patches/{BASE}/{topic}")
         res[topic] = {**read_cover(topic, top), "names": names(f"{folder}/{topic}/series")}
@@ -103,14 +105,13 @@ def read_patch(path, name, todo=False):
                    text=False, cwd=tmp).decode("utf-8", "surrogateescape")
         msg, diff = read(f"{tmp}/msg"), read(f"{tmp}/diff")
     head = dict(ln.split(": ", 1) for ln in info.splitlines() if ": " in ln)
-    for field in ("Author", "Email", "Date", "Subject"):
-        if field not in head:
-            die(f"patches/{BASE}/{name} has no {field} in its mail header")
+    if lost := [field for field in ("Author", "Email", "Date", "Subject") if field not in head]:
+        die(f"patches/{BASE}/{name} has no {' and no '.join(lost)} in its mail header")
     above, sep, hunks = ("\n" + diff).partition("\ndiff --git ")
     bad = re.search(r"^(new file mode|old mode|deleted file mode|rename from|copy from|GIT binary patch)", hunks, re.M)
     if bad and not todo:
-        die(f"patches/{BASE}/{name} has a `{bad[1]}` hunk; a new file is named by an `Add-file:` line, "
-            "and a series does not delete, rename or copy files or change their modes")
+        die(f"patches/{BASE}/{name} has a `{bad[1]}` hunk; a new file is named by an `Add-file:` line, and a series does not "
+            "delete, rename or copy files or change their modes")
     adds = re.findall(r"^Add-file: *(\S+)", above, re.M)
     if bool(adds) != name.endswith(".part") and not todo:
         die(f"patches/{BASE}/{name} {'names' if adds else 'does not name'} new files: call it "
@@ -120,8 +121,7 @@ def read_patch(path, name, todo=False):
     return {"name": name, "topic": name.partition("/")[0], "author": f"{head['Author']} <{head['Email']}>",
             "date": head["Date"], "subject": head["Subject"], "stable": stable[1].strip() if stable else "",
             "message": f"{head['Subject']}\n\n{msg.strip()}".strip() + "\n", "adds": adds,
-            "hunks": sep.lstrip("\n") + hunks,
-            "touches": re.findall(r"^diff --git a/(\S+) b/", sep + hunks, re.M)}
+            "hunks": sep.lstrip("\n") + hunks, "touches": re.findall(r"^diff --git a/(\S+) b/", sep + hunks, re.M)}
 
 
 def read_series(chosen=None, top=TOP):
@@ -130,15 +130,11 @@ def read_series(chosen=None, top=TOP):
     for topic in chosen or topics:
         folder, have = f"{top}/patches/{BASE}/{topic}", topics[topic]["names"]
         disk = {os.path.basename(p) for end in ("patch", "part") for p in glob.glob(f"{folder}/*.{end}")}
-        for n in have:
-            if n not in disk:
-                die(f"patches/{BASE}/{topic}/series names {n}, which does not exist; run `make refresh` in the "
-                    "tree that has it, or remove the line")
-            if have.count(n) > 1:
-                die(f"patches/{BASE}/{topic}/series names {n} twice; remove one of the lines")
-        if disk - set(have):
-            die(f"patches/{BASE}/{topic}/series does not name {', '.join(sorted(disk - set(have)))}; add a line "
-                "for it, or remove the file")
+        if gone := [n for n in have if n not in disk]:
+            die(f"patches/{BASE}/{topic}/series names {gone[0]}, which does not exist; run `make refresh` in the tree that "
+                "has it, or remove the line")
+        if more := disk - set(have):
+            die(f"patches/{BASE}/{topic}/series does not name {', '.join(sorted(more))}; add a line for it, or remove the file")
         patches += [read_patch(f"{folder}/{n}", f"{topic}/{n}") for n in have]
     if not patches:         # a topic may be empty, as long as its commits are to come
         die(f"no series of {', '.join(chosen or topics)} names a patch")
@@ -147,8 +143,7 @@ def read_series(chosen=None, top=TOP):
             if not os.path.isfile(f"{top}/{path}"):
                 die(f"patches/{BASE}/{p['name']} says `Add-file: {path}`, which does not exist")
             if path in added or path.split("/")[0] not in SHIPPED:
-                die(f"patches/{BASE}/{p['name']} says `Add-file: {path}`, which is named twice or is "
-                    f"not in {', '.join(SHIPPED)}")
+                die(f"patches/{BASE}/{p['name']} says `Add-file: {path}`, which is named twice or is not in {', '.join(SHIPPED)}")
             added.add(path)
         if not p["adds"] and not p["hunks"]:
             die(f"patches/{BASE}/{p['name']} neither adds a file nor has a hunk")
@@ -174,8 +169,7 @@ def check_shipped():
 
 def refused(p, tmp, text):
     """The sentence for a patch that does not apply: patch, file, hunk, and what to do."""
-    m = re.search(r"patch failed: (\S+):(\d+)", text)
-    if m:
+    if m := re.search(r"patch failed: (\S+):(\d+)", text):
         # the hunk of that file which starts at that line of the old file
         part = re.search(rf"^--- a/{re.escape(m[1])}\n.*?(?=^diff --git |\Z)", p["hunks"], re.M | re.S)
         heads = re.findall(r"^@@ .*?(?=^@@ |\Z)", part[0] if part else "", re.M | re.S)
@@ -197,13 +191,13 @@ def with_trailers(p):
             + (f"Lab-stable: {p['stable']}\n" if p["stable"] else ""))
 
 
-def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, context=()):
-    """Put the patches on top of base and set ref to the result; return the commits. With trailers a commit says which
-    topic it is of; context is what git apply is told of the lines around a change.
-    Only the touched files are ever unpacked, and git fast-import makes the trees of 80000: that is
-    what keeps it at a second. `git apply` is strict: it allows an offset, but no fuzz."""
+def compose_commits(base, patches, author=None, top=TOP, trailers=False, context=()):
+    """Put the patches on top of base; return the commits. The author's is what the project is named as author of. With
+    trailers a commit says which topic it is of; context is what git apply is told of the lines around a change.
+    Only the touched files are ever unpacked, and git fast-import makes the trees of 80000: that is what keeps it at a
+    second. `git apply` is strict: it allows an offset, but no fuzz."""
     have = blobs(base, {t for p in patches for t in p["touches"]})
-    stream, failure, done = [], None, []
+    stream, failure, commits = [], None, []
     with tempfile.TemporaryDirectory(prefix="compose-", dir=BUILD) as tmp:
         env = dict(os.environ, GIT_CEILING_DIRECTORIES=BUILD)   # not a part of this repository
         for path, (_, data) in have.items():
@@ -223,28 +217,23 @@ def compose_commits(base, patches, ref, author=None, top=TOP, trailers=False, co
                 if res.returncode:
                     failure = refused(p, tmp, res.stderr.decode(errors="replace"))
                     break
-            done.append(p)
-            who = (author and author(p)) or p["author"]
-            message = with_trailers(p) if trailers else p["message"]
-            parts = [f"commit {ref}", f"mark :{i + 1}", f"author {who} {p['date']}",
-                     f"committer {COMMITTER} {p['date']}",
-                     f"data {len(message.encode('utf-8', 'surrogateescape'))}", message]
-            if i == 0:
-                parts.append(f"from {base}")
-            stream.append("\n".join(parts).encode("utf-8", "surrogateescape") + b"\n")
+            who = author if author and p["author"].endswith(PROJECT) else p["author"]
+            message = (with_trailers(p) if trailers else p["message"]).encode("utf-8", "surrogateescape")
+            stream.append(f"commit refs/lab/try\nmark :{i + 1}\nauthor {who} {p['date']}\ncommitter {COMMITTER} {p['date']}\n"
+                          f"data {len(message)}\n".encode() + message + (b"\n" if i else f"\nfrom {base}\n".encode()))
             for path in dict.fromkeys(p["adds"] + p["touches"]):
                 with open(f"{tmp}/{path}", "rb") as f:
                     data = f.read()
                 stream.append(f"M {have[path][0]} inline {quote(path)}\ndata {len(data)}\n".encode() + data + b"\n")
-        stream.append(b"done\n")
-        if done:
-            run(["git", f"--git-dir={REPO}", "fast-import", "--quiet", "--done", "--force",
-                 "--date-format=rfc2822", f"--export-marks={tmp}/marks"], input=b"".join(stream), text=False)
+        if stream:
+            git("fast-import", "--quiet", "--done", "--force", "--date-format=rfc2822", f"--export-marks={tmp}/marks",
+                input=b"".join([*stream, b"done\n"]), text=False)
+            git("update-ref", "-d", "refs/lab/try")
             marks = dict(ln.split() for ln in read(f"{tmp}/marks").splitlines())
-    commits = [marks[f":{i + 1}"] for i in range(len(done))]
+            commits = [marks[f":{i}"] for i in range(1, len(marks) + 1)]
     if failure:
         e = Refused(failure)
-        e.commit, e.rest = commits[-1] if commits else base, patches[len(done):]
+        e.commit, e.rest = [base, *commits][-1], patches[len(commits):]
         raise e
     return commits
 
@@ -254,21 +243,14 @@ def compose(base, chosen=None, top=TOP):
     patches = read_series(with_needs(chosen, read_topics(top)) if chosen else None, top)
     if top == TOP:
         check_shipped()
-    try:
-        return compose_commits(base, patches, "refs/lab/try", top=top, trailers=True)[-1]
-    finally:
-        git("update-ref", "-d", "refs/lab/try")
+    return compose_commits(base, patches, top=top, trailers=True)[-1]
 
 
-def stable_commits(base, author=None, ref="refs/lab/try"):
+def stable_commits(base, author=None):
     """The commits of what is marked as fit for stable, alone on base. A line around a change may be one that another
     patch changes, so one line of context is enough here; the check `topics` looks at where each change has gone."""
     patches = [p for p in read_series() if p["stable"]]
-    try:
-        return patches, compose_commits(base, patches, ref, author, context=["-C1"])
-    finally:
-        if ref == "refs/lab/try":
-            git("update-ref", "-d", ref)
+    return patches, compose_commits(base, patches, author, context=["-C1"])
 
 
 def self_contained(p):

@@ -9,7 +9,7 @@ import tempfile
 import export
 import series
 from base import get_base
-from lib import BASE, BUILD, TOP, die, lock, read
+from lib import BASE, BUILD, TOP, lock, read
 
 HEAD = ("topic", "patches", "lines", "new", "needs", "stable", "to", "what for")
 
@@ -33,10 +33,7 @@ def rows():
     base, patches = get_base(), series.read_series()
     with tempfile.TemporaryDirectory(prefix="topics-", dir=BUILD) as tmp:
         with lock(BUILD):
-            try:
-                people = export.Maintainers(series.compose(base), tmp)
-            except series.Refused as e:
-                die(e)
+            people = export.Maintainers(series.compose(base), tmp)
         for topic, t in series.read_topics().items():
             mine = [p for p in patches if p["topic"] == topic]
             changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", "\n".join(p["hunks"] for p in mine), re.M)) for c in "+-"]

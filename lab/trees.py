@@ -9,10 +9,10 @@ use. build/linux.git borrows its objects and holds what belongs to this clone:
   refs/lab/NAME             the commit that compose last put into the tree build/linux-6.1-NAME; patched: on the branch
 
 Every hash depends on contents only, so a cache that was removed comes back as it was."""
-
 import contextlib
 import glob
 import os
+import re
 import shutil
 import tempfile
 
@@ -56,16 +56,14 @@ def open_repo():
 
 def rev(ref):
     """The commit of a ref in build/linux.git, or an empty string."""
-    return run(["git", f"--git-dir={REPO}", "rev-parse", "-q", "--verify", ref], check=False).stdout.strip()
+    return git("rev-parse", "-q", "--verify", ref, check=False)
 
 
 def blobs(commit, paths):
     """{path: (mode, contents)} of those paths that a commit has"""
     res = {}
     listing = git("ls-tree", "-z", commit, "--", *sorted(paths)) if paths else ""
-    for line in filter(None, listing.split("\0")):
-        meta, path = line.split("\t")
-        mode, _, blob = meta.split()
+    for mode, blob, path in re.findall(r"(\d+) \w+ (\w+)\t([^\0]+)", listing):
         res[path] = (mode, git("cat-file", "blob", blob, text=False))
     return res
 
@@ -84,11 +82,9 @@ def work_in(name):
     if os.path.exists(f"{tree_path(name)}/.git"):
         if not words and tree_git(name, "rev-parse", "HEAD") != last:
             words.append("commits")
-        changed = tree_git(name, "status", "--porcelain").splitlines()
-        if changed:
+        if changed := tree_git(name, "status", "--porcelain").splitlines():
             words.append(f"{len(changed)} changed file{'s'[:len(changed) > 1]}")
-        private = tree_git(name, "rev-parse", "--absolute-git-dir")
-        if glob.glob(f"{private}/rebase-*"):
+        if glob.glob(tree_git(name, "rev-parse", "--absolute-git-dir") + "/rebase-*"):
             words.append("a rebase or am that is not finished")
     return " and ".join(words)
 

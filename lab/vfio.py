@@ -3,6 +3,8 @@
 go: what the checks expect."""
 import json
 
+from lib import result
+
 NUMBERS = ("domain_alloc", "domain_free", "attach_group", "attach_dev", "detach_group")
 
 
@@ -81,6 +83,12 @@ def wrong(record, expect):
             if m not in record or type(record[m]) is not type(v) or record[m] != v]
 
 
-def blind(record, expect):
-    """The members that could be something else, and nobody would notice"""
-    return [m for m, v in expect.items() if not wrong({**record, m: "another"}, {m: v})]
+def judge_the_judge(which, rows):
+    """Results: every expectation of rows, (kernel, name, record, what it must say, what the other kernel's would), fails
+    when what it looks at is another value, and no kernel's record passes for the other's where the two differ."""
+    unseen = [f"{kernel} {name}: another {m} passes" for kernel, name, record, expect, _ in rows for m, v in expect.items()
+              if not wrong({**record, m: "another"}, {m: v})]
+    result(rows and not unseen, f"{which}: each expectation can fail", *unseen)
+    differ = [row for row in rows if row[3] != row[4]]
+    passed = [f"{kernel}, {name}" for kernel, name, record, _, other in differ if not wrong(record, other)]
+    result(differ and not passed, f"{which}: neither kernel passes for the other", *passed)
