@@ -134,7 +134,8 @@ def import_tar(name, cmd, ref):
             raise BrokenPipeError
     except (tarfile.TarError, EOFError) as e:
         src.kill()
-        die(f"{name} is not a tarball of a kernel tree, or it is damaged: {src.stderr.read().decode(errors='replace').strip() or e}")
+        said = src.stderr.read().decode(errors="replace").strip()
+        die(f"{name} is not a tarball of a kernel tree, or it is damaged: {said or e}")
     except BrokenPipeError:
         err = (imp.stderr.read() if err is None else err).decode(errors="replace")
         if re.search("No space left|Out of diskspace", err):

@@ -89,7 +89,8 @@ def make_kernel(full):
     fragment = f"{BUILD}/guest/{variant or 'plain'}.config"
     write(fragment, config(*VARIANTS[variant]))
     counted = count([COUNTED]) if variant == "gcov" else []
-    extra = ["probe/probe.ko", "usr/gen_init_cpio", *["samples/vfio-mdev/mtty.ko"] * simulated, *[f"{COUNTED}.gcno"] * bool(counted)]
+    extra = ["probe/probe.ko", "usr/gen_init_cpio", *["samples/vfio-mdev/mtty.ko"] * simulated,
+             *[f"{COUNTED}.gcno"] * bool(counted)]
     probe = ("probe.c", "Makefile")
     done = f"{BUILD}/kernel/{name}{suffix}-" + digest(
         tree, read(fragment), arch, compiler(arch), *(read(f"{GUEST}/{f}") for f in probe), *counted, *extra)

@@ -44,11 +44,12 @@ def suites(arch):
 def build(tree, arch, kind="", *more):
     """Build the kernel of an architecture in a tree, for which make gets more arguments."""
     need(qemu.PROGRAM[arch])
-    fragment = f"{BUILD}/kunit/kunit-{kind}{arch}.config"
+    variant, image = f"kunit-{kind}{arch}", os.path.basename(kbuild.IMAGE[arch])
+    fragment = f"{BUILD}/kunit/{variant}.config"
     write(fragment, config(arch, kind))
     with step(f"building the {arch} kernel for KUnit"):
-        kbuild.configure(tree, f"kunit-{kind}{arch}", fragment)
-        kbuild.make(tree, f"kunit-{kind}{arch}", os.path.basename(kbuild.IMAGE[arch]), *more, what=f"the {kind}{arch} kernel for KUnit")
+        kbuild.configure(tree, variant, fragment)
+        kbuild.make(tree, variant, image, *more, what=f"the {kind}{arch} kernel for KUnit")
 
 
 def boot(tree, arch, kind="", cmdline="", init=None, patience=PATIENCE):

@@ -33,7 +33,8 @@ stop = threading.Event()
 
 def load(name):
     """The mutants of a file of lab/mutations"""
-    res, sources = [], [*glob.glob(f"{TOP}/{build.SELFTESTS}/*.c"), *glob.glob(f"{TOP}/drivers/iommu/**/*-test.c", recursive=True)]
+    res, sources = [], [f for d in (f"{build.SELFTESTS}/*.c", "drivers/iommu/**/*-test.c")
+                        for f in glob.glob(f"{TOP}/{d}", recursive=True)]
     for n, line in enumerate(read(f"{FOLDER}/{name}").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             fields, where = [f.strip() for f in line.split(" | ")], f"lab/mutations/{BASE}/{name}:{n}"
@@ -163,7 +164,8 @@ def command(args):
         die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(have)}")
     mutants = [m for name in args.name or have for m in load(name)]
     vfio = [m for m in mutants if m["suite"].startswith("vfio_")]
-    homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)] for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
+    homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)]
+             for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
     if left := [m["name"] for m in mutants if m not in sum(homes.values(), vfio)]:
         die(f"no architecture has the suite of {', '.join(left)}")
     free_space(BUILD, 4000, "the mutants")

@@ -2,7 +2,8 @@
 """The pictures, as SVG: the calls of a join, of build/run.json, and lines of build/bench.json. The checks `machines` and
 `bench` hold those that are in the documentation against them."""
 
-COLOURS = {"iommu_domain_alloc()": "#c00", "iommu_domain_free()": "#c00", "iommu_attach_group()": "#06c", "iommu_detach_group()": "#888"}
+COLOURS = {"iommu_domain_alloc()": "#c00", "iommu_domain_free()": "#c00", "iommu_attach_group()": "#06c",
+           "iommu_detach_group()": "#888"}
 
 
 def svg(width, height, size, parts):

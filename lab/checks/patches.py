@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Each patch as it would be sent: applies, checkpatch --strict is silent, and the kernel-doc of the
+files it touches gets no new message."""
+import os
+import re
+import tempfile
+
+import series
+import trees
+from base import get_base
+from lib import BASE, BUILD, LAB, TOP, lock, need, result, run, write
+
+
+def kernel_doc(tool, commit, files, tmp):
+    """The set of messages that kernel-doc has for files of a commit, without line numbers"""
+    have = trees.blobs(commit, files)
+    for path, (_, data) in have.items():
+        write(f"{tmp}/{path}", data)
+    if not have:
+        return set()
+    res = run(["perl", tool, "-none", *sorted(have)], check=False, cwd=tmp)
+    text = res.stdout + res.stderr
+    found = {re.sub(r":\d+:", ":", ln) for ln in text.splitlines() if re.search(r"warning:|error:", ln, re.I)}
+    return found or ({f"kernel-doc failed: {text.strip() or res.returncode}"} if res.returncode else set())
+
+
+def checkpatch(mail, tree, base):
+    """What checkpatch --strict says of a mail. Not of names that the kernel has: a test must use its driver's."""
+    res = run(["perl", "scripts/checkpatch.pl", "--strict", "--quiet", "--show-types", "--color=never",
+               "--ignore", "FILE_PATH_CHANGES", mail], check=False, cwd=tree,
+              env=dict(os.environ, PATH=f"/usr/bin:{os.environ['PATH']}"))   # spdxcheck: Debian's python3
+    text = (res.stdout + res.stderr).strip()
+    if not re.search("CAMELCASE|:ENOSYS:", text):
+        return text
+    kept = []
+    for block in re.split(r"\n\n+", text):
+        if "WARNING:ENOSYS:" in block and "-test.c:" in block:      # what the driver returns
+            continue
+        name = re.match(r"CHECK:CAMELCASE: Avoid CamelCase: <(\w+)>", block)
+        if not name or run(["git", f"--git-dir={trees.REPO}", "grep", "-qw", name[1], base, "--", "drivers/iommu", "include"],
+                           check=False).returncode:
+            kept.append(block)
+    return "" if len(kept) == 1 and kept[0].startswith("total:") else "\n\n".join(kept)
+
+
+def command(_):
+    need("perl")
+    base = get_base()
+    todo = series.read_series()
+    with tempfile.TemporaryDirectory(prefix="patches-", dir=BUILD) as tmp:
+        with lock(BUILD):
+            try:
+                head, rest, why = series.compose(base), [], ""
+            except series.Refused as e:
+                head, rest, why = e.commit, e.rest, str(e)
+            for p in todo:
+                note = why if rest and p == rest[0] else "a patch before it does not apply"
+                result(p not in rest, f"{p['name']} applies", *([note] if p in rest else []), reproduce="make compose")
+            if rest:
+                return
+        run([f"{LAB}/lab", "export", "--submitter", "A Tester <tester@attach-contract.example>", "--topic", "distribution", tmp])
+        shown = os.path.relpath(trees.tree_path("patched"), TOP)
+        with lock(BUILD):
+            trees.put_tree("steps-0", head)
+            tree, before = trees.tree_path("steps-0"), base
+            for p, commit in zip(todo, trees.git("rev-list", "--reverse", f"{base}..{head}").split(), strict=True):
+                mail = f"distribution/quilt/{os.path.splitext(p['name'])[0]}.patch"
+                text = checkpatch(f"{tmp}/{mail}", tree, base)
+                result(not text, f"{p['name']} checkpatch --strict", text,
+                       reproduce=f"make tree export; cd {shown}; scripts/checkpatch.pl --strict ../export/{BASE}/{mail}")
+                files = {f for f in p["touches"] + p["adds"] if f.endswith((".c", ".h"))}
+                old, new = (kernel_doc(f"{tree}/scripts/kernel-doc", c, files, f"{tmp}/{n}")
+                            for n, c in (("old", before), ("new", commit)))
+                result(not new - old, f"{p['name']} kernel-doc", *sorted(new - old),
+                       reproduce=f"make tree; cd {shown}; scripts/kernel-doc -none {' '.join(sorted(files))}")
+                before = commit
+            # checkpatch asks it of each patch; what counts is that the series leaves no file without.
+            for path in sorted({a for p in todo for a in p["adds"]}):
+                who = run(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback", "--no-rolestats", "-f", path],
+                          check=False, cwd=tree).stdout
+                result("@" in who.replace("linux-kernel@vger.kernel.org", ""), f"{path} has a maintainer or a list", who)
