@@ -9,8 +9,8 @@
  *	calls so far; a blocking domain does not come through
  *	iommu_domain_alloc(), so domain_alloc counts a caller's own domains
  * last
- *	id of the domain of the last attach of a device that succeeded; a domain
- *	has one id until it is freed, and no id is given twice
+ *	id of the domain of the last attach of a device that succeeded; 0 if it is
+ *	the core's own, a default or blocking domain; no id is given twice
  * target, error
  *	attaching a device to the domain with the id in target fails with the
  *	(positive) errno in error, and the driver is not called; target 0: none
@@ -32,33 +32,10 @@
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/pci.h>
-#include <linux/spinlock.h>
 
-/* Default, blocking and caller's domains that are alive at one time */
-#define MAX_DOMAINS	256
-
-static struct {
-	const void *domain;
-	unsigned int id;
-} seen[MAX_DOMAINS];
-
-static unsigned int ids, last, target, error, exhausted;
-static unsigned long injected;
+static unsigned int last, target, error, exhausted;
+static atomic_t ids, injected;
 static char device[32];
-/* Never a blocking domain: those the core attaches by itself */
-static const void *asked;
-static DEFINE_SPINLOCK(lock);
-
-/* The entry of @domain, or a free one if @domain is NULL */
-static int find(const void *domain)
-{
-	int i;
-
-	for (i = 0; i < MAX_DOMAINS; i++)
-		if (seen[i].domain == domain)
-			return i;
-	return -1;
-}
 
 static void *argument(struct pt_regs *regs, unsigned int n)
 {
@@ -70,9 +47,13 @@ static void *argument(struct pt_regs *regs, unsigned int n)
 #endif
 }
 
-static const void *domain_arg(struct pt_regs *regs)
+/*
+ * In the domain itself, so that it goes with it: one that iommu_attach_group() is
+ * asked for has no fault handler, whose argument this is.
+ */
+static unsigned int id_of(struct iommu_domain *domain)
 {
-	return argument(regs, 0);
+	return (unsigned long)domain->handler_token;
 }
 
 /* Leave a function at its first instruction. */
@@ -94,17 +75,12 @@ static void return_now(struct pt_regs *regs, long ret)
 
 struct counter {
 	struct kprobe kp;
-	unsigned long calls;
+	atomic_t calls;
 };
 
 static int count(struct kprobe *kp, struct pt_regs *regs)
 {
-	struct counter *c = container_of(kp, struct counter, kp);
-	unsigned long flags;
-
-	spin_lock_irqsave(&lock, flags);
-	c->calls++;
-	spin_unlock_irqrestore(&lock, flags);
+	atomic_inc(&container_of(kp, struct counter, kp)->calls);
 	return 0;
 }
 
@@ -118,47 +94,26 @@ static int count_alloc(struct kprobe *kp, struct pt_regs *regs)
 	return inject;
 }
 
-/* A new domain at the same address is a new domain: forget the old one */
-static int count_free(struct kprobe *kp, struct pt_regs *regs)
-{
-	unsigned long flags;
-	int i;
-
-	spin_lock_irqsave(&lock, flags);
-	i = find(domain_arg(regs));
-	if (i >= 0)
-		seen[i].domain = NULL;
-	if (asked == domain_arg(regs))
-		asked = NULL;
-	spin_unlock_irqrestore(&lock, flags);
-	return count(kp, regs);
-}
-
 static int count_attach_group(struct kprobe *kp, struct pt_regs *regs)
 {
-	asked = domain_arg(regs);
+	struct iommu_domain *domain = argument(regs, 0);
+
+	if (!id_of(domain))
+		domain->handler_token = (void *)(long)atomic_inc_return(&ids);
 	return count(kp, regs);
 }
 
 static int count_attach(struct kprobe *kp, struct pt_regs *regs)
 {
+	unsigned int id = id_of(argument(regs, 0));
 	struct device *dev = argument(regs, 1);
-	unsigned long flags;
-	bool inject;
-	int i;
-
-	spin_lock_irqsave(&lock, flags);
-	i = find(domain_arg(regs));
-	inject = (i >= 0 && target && seen[i].id == target) ||
-		 (asked == domain_arg(regs) &&
-		  sysfs_streq(dev_name(dev), device));
-	if (inject)
-		injected++;
-	spin_unlock_irqrestore(&lock, flags);
+	bool inject = id && (id == target || sysfs_streq(dev_name(dev), device));
 
 	count(kp, regs);
-	if (inject)
+	if (inject) {
+		atomic_inc(&injected);
 		return_now(regs, -(long)error);
+	}
 	return inject;
 }
 
@@ -166,66 +121,40 @@ static int count_attach(struct kprobe *kp, struct pt_regs *regs)
  * A probe with a post_handler is never turned into a jump. An optimised probe
  * would ignore that return_now() moved the instruction pointer.
  */
-static void not_optimised(struct kprobe *kp, struct pt_regs *regs,
-			  unsigned long flags)
+static void not_optimised(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
 {
 }
 
 static int attach_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	*(const void **)ri->data = domain_arg(regs);
+	*(unsigned int *)ri->data = id_of(argument(regs, 0));
 	return 0;
 }
 
 static int attach_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	const void *domain = *(const void **)ri->data;
-	unsigned long flags;
-	int i;
-
-	if (regs_return_value(regs))
-		return 0;
-
-	spin_lock_irqsave(&lock, flags);
-	i = find(domain);
-	if (i < 0) {
-		i = find(NULL);
-		if (!WARN_ON_ONCE(i < 0)) {
-			seen[i].domain = domain;
-			seen[i].id = ++ids;
-		}
-	}
-	last = i < 0 ? 0 : seen[i].id;
-	spin_unlock_irqrestore(&lock, flags);
+	if (!regs_return_value(regs))
+		last = *(unsigned int *)ri->data;
 	return 0;
 }
 
 static struct counter alloc = {
-	.kp = { .symbol_name = "iommu_domain_alloc",
-		.pre_handler = count_alloc, .post_handler = not_optimised },
-};
-
-static struct counter free = {
-	.kp = { .symbol_name = "iommu_domain_free", .pre_handler = count_free },
-};
-
-static struct counter attach_group = {
-	.kp = { .symbol_name = "iommu_attach_group",
-		.pre_handler = count_attach_group },
-};
-
-static struct counter detach_group = {
-	.kp = { .symbol_name = "iommu_detach_group", .pre_handler = count },
-};
-
-static struct counter attach_dev = {
-	.kp = { .pre_handler = count_attach, .post_handler = not_optimised },
+	{ .symbol_name = "iommu_domain_alloc",
+	  .pre_handler = count_alloc, .post_handler = not_optimised },
+}, free = {
+	{ .symbol_name = "iommu_domain_free", .pre_handler = count },
+}, attach_group = {
+	{ .symbol_name = "iommu_attach_group", .pre_handler = count_attach_group },
+}, detach_group = {
+	{ .symbol_name = "iommu_detach_group", .pre_handler = count },
+}, attach_dev = {
+	{ .pre_handler = count_attach, .post_handler = not_optimised },
 };
 
 static struct kretprobe attach_ret = {
 	.entry_handler = attach_entry,
 	.handler = attach_return,
-	.data_size = sizeof(void *),
+	.data_size = sizeof(unsigned int),
 };
 
 /* Stands for another driver: it must never see a device that is not its own */
@@ -285,18 +214,18 @@ static struct kprobe *probes[] = {
 	&alloc.kp, &free.kp, &attach_group.kp, &detach_group.kp, &attach_dev.kp,
 };
 
-module_param_named(domain_alloc, alloc.calls, ulong, 0444);
-module_param_named(domain_free, free.calls, ulong, 0444);
-module_param_named(attach_group, attach_group.calls, ulong, 0444);
-module_param_named(attach_dev, attach_dev.calls, ulong, 0444);
-module_param_named(detach_group, detach_group.calls, ulong, 0444);
+module_param_named(domain_alloc, alloc.calls.counter, int, 0444);
+module_param_named(domain_free, free.calls.counter, int, 0444);
+module_param_named(attach_group, attach_group.calls.counter, int, 0444);
+module_param_named(attach_dev, attach_dev.calls.counter, int, 0444);
+module_param_named(detach_group, detach_group.calls.counter, int, 0444);
 module_param_named(missed, attach_ret.nmissed, int, 0444);
 module_param(last, uint, 0444);
 module_param(target, uint, 0644);
 module_param(error, uint, 0644);
 module_param(exhausted, uint, 0644);
 module_param_string(device, device, sizeof(device), 0644);
-module_param(injected, ulong, 0444);
+module_param_named(injected, injected.counter, int, 0444);
 module_param_cb(foreign, &foreign_param, NULL, 0644);
 
 /*
