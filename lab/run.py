@@ -32,7 +32,7 @@ def why(g):
     if g["domain"] == "fresh":
         if g["case"] == "EINVAL":
             return "the first domain does not fit, so a fresh one"
-        if "injected" in g:
+        if g["injected"]:
             return f"{g['case']} hidden behind a fresh domain"
         return "no domain in the container yet" if g["first"] else "no domain fits"
     if g["domain_alloc"]:

@@ -6,8 +6,7 @@
  * calls after it: so the same is done twice.
  */
 #define _GNU_SOURCE
-#include <sys/mman.h>
-#include "dma.h"
+#include "vfio.h"
 
 #define MIB		(1UL << 20)
 #define MAX_MIB		1024
@@ -25,10 +24,8 @@ static bool counting;
 
 static void map_memory(unsigned long mib)
 {
-	uint64_t at = aperture() >= IOVA_ZPCI ? IOVA_ZPCI : IOVA;
-
-	if (mib && map(at, memory, mib * MIB))
-		fail("VFIO_IOMMU_MAP_DMA");
+	if (mib)
+		map(aperture() >= IOVA_ZPCI ? IOVA_ZPCI : IOVA, memory, mib * MIB);
 }
 
 /* ns only without the probe's own time in it, the calls only with the probe */
@@ -36,7 +33,7 @@ static void report_join(const char *what, int iommus, int n, unsigned long mib,
 			const struct join *j)
 {
 	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu, %s}",
-	       what, iommus, n, mib, counting ? calls_json(j->cost, COUNTERS) : str("\"ns\": %ld", j->ns));
+	       what, iommus, n, mib, counting ? calls_json(j->cost) : str("\"ns\": %ld", j->ns));
 }
 
 /*
@@ -45,11 +42,9 @@ static void report_join(const char *what, int iommus, int n, unsigned long mib,
  */
 static void measure_joins(const char *what, int iommus, int n, unsigned long mib)
 {
-	int round, i;
-
-	for (round = 0; round < 2; round++) {
+	for (int round = 0; round < 2; round++) {
 		new_container();
-		for (i = 0; i < n; i++) {
+		for (int i = 0; i < n; i++) {
 			must_join(&groups[i]);
 			if (!i)
 				map_memory(mib);
@@ -80,14 +75,12 @@ static void measure_error(unsigned long mib)
 {
 	struct join j;
 	long pages;
-	int round;
 
-	for (round = 0; round < 2; round++) {
+	for (int round = 0; round < 2; round++) {
 		new_container();
 		must_join(&groups[0]);
 		map_memory(mib);
-		probe_set("error", str("%d", ENOMEM));
-		probe_set("target", str("%u", groups[0].join.domain));
+		inject(ENOMEM, "target", str("%u", groups[0].join.domain));
 		usleep(100000);		/* What is freed late is free now. */
 		pages = pages_used();
 		j = join(&groups[1]);
@@ -97,56 +90,46 @@ static void measure_error(unsigned long mib)
 	}
 	report("{\"type\": \"hard-error\", \"iommus\": 1, \"groups\": 2, \"mapped_mib\": %lu, %s, "
 	       "\"errno\": %s, \"ns\": %ld, \"kib\": %ld}",
-	       mib, calls_json(j.cost, COUNTERS), errno_name(j.err), j.ns, pages * (long)PAGE / 1024);
+	       mib, calls_json(j.cost), errno_name(j.err), j.ns, pages * (long)PAGE / 1024);
 }
 
 /* --- Simulated IOMMUs (Documentation/driver-api/iommu-sim.rst) ---------------- */
 
 static void sim_device(int iommu, int n)
 {
-	char *name = str("i%d.d%d", iommu, n), *number;
+	char *name = str("i%d.d%d", iommu, n), *sysfs = str("/sys/bus/platform/devices/%s", name);
 	struct group *g = &groups[ngroups++];
 
-	write_file(str("/sys/bus/platform/devices/%s/driver_override", name), "vfio-platform");
+	write_file(str("%s/driver_override", sysfs), "vfio-platform");
 	write_file("/sys/bus/platform/drivers/vfio-platform/bind", name);
-	number = link_name(str("/sys/bus/platform/devices/%s/iommu_group", name));
-	if (!number)
-		fail(name);
-	*g = (struct group){ .number = atoi(number), .ndevs = 1, .dev[0].name = name };
+	*g = (struct group){ .ndevs = 1, .dev[0].name = name };
+	g->number = atoi(link_name(str("%s/iommu_group", sysfs)) ? : "-1");
 	open_group(g);
 }
 
 /* n groups, which are behind the IOMMUs in turn */
 static void sim_begin(int iommus, int n)
 {
-	int i;
-
-	for (i = 0; i < iommus; i++) {
-		if (mkdir(str(SIM "/i%d", i), 0755))
-			fail(SIM);
+	for (int i = 0; i < iommus; i++) {
+		must(mkdir(str(SIM "/i%d", i), 0755), SIM);
 		write_file(str(SIM "/i%d/family", i), str("%d", i));
 	}
-	for (i = 0; i < n; i++)
-		if (mkdir(str(SIM "/i%d/d%d", i % iommus, i), 0755))
-			fail(SIM);
-	for (i = 0; i < iommus; i++)
+	for (int i = 0; i < n; i++)
+		must(mkdir(str(SIM "/i%d/d%d", i % iommus, i), 0755), SIM);
+	for (int i = 0; i < iommus; i++)
 		write_file(str(SIM "/i%d/live", i), "1");
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		sim_device(i % iommus, i);
 }
 
 static void sim_end(int iommus)
 {
-	int i;
-
-	for (i = 0; i < ngroups; i++) {
+	for (int i = 0; i < ngroups; i++) {
 		close(groups[i].fd);
-		if (rmdir(str(SIM "/i%d/d%d", i % iommus, i)))
-			fail("rmdir of a simulated device");
+		must(rmdir(str(SIM "/i%d/d%d", i % iommus, i)), "rmdir of a simulated device");
 	}
-	for (i = 0; i < iommus; i++)
-		if (rmdir(str(SIM "/i%d", i)))
-			fail("rmdir of a simulated IOMMU");
+	for (int i = 0; i < iommus; i++)
+		must(rmdir(str(SIM "/i%d", i)), "rmdir of a simulated IOMMU");
 	ngroups = 0;
 }
 
@@ -177,20 +160,14 @@ int main(void)
 	begin();
 	hello();
 	sim = *option("lab.sim=");
-	memory = mmap(NULL, MAX_MIB * MIB, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (memory == MAP_FAILED)
-		fail("mmap");
+	memory = new_pages(MAX_MIB * MIB);
 	if (sim) {
 		mount_at("", "configfs", "/sys/kernel/config");
 		measure_sim();
 		sim_begin(1, MAX_JOINING);
 	} else {
-		find_groups(can_dma);
+		find_groups(can_dma, 2);
 	}
-	errno = 0;
-	if (ngroups < 2)
-		fail("fewer than two groups");
 	measure();
 	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
 	counting = true;

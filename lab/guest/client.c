@@ -12,23 +12,17 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "edu.h"
-#include "guest.h"
+#include "vfio.h"
 
 #define HOST		"/host"
 #define QEMU		"/usr/bin/qemu-system-x86_64"
 /* A device that comes, or goes, is noticed some rounds later */
 #define MAX_ROUNDS	40
 
-static struct device {
-	const char *slot;		/* in the virtual machine */
-	char *name;			/* 0000:00:03.0 */
-	char *group;			/* /vfio/3, the end of its file's name */
-} devices[] = {
-	{ .slot = "4" }, { .slot = "5" }, { .slot = "6" },
-};
-
-#define THIRD	(&devices[2])
+/* Of the host's devices, which are a group each */
+enum { FIRST, SECOND, THIRD };
+/* Where one is in the virtual machine */
+#define SLOT		4
 
 static pid_t qemu;
 static FILE *monitor;			/* QMP */
@@ -36,46 +30,42 @@ static FILE *rounds;			/* what the virtual machine says */
 static bool deleted;			/* a device, says QMP */
 static bool running;			/* the virtual machine */
 static int present;			/* devices that QEMU took */
-static unsigned long calls[ALL_COUNTERS];	/* before a step, then in it */
+static unsigned long calls[COUNTERS];	/* before a step, then in it */
 
 /* --- What is there before QEMU ------------------------------------------- */
 
 static void share_host(void)
 {
 	mkdir(HOST, 0755);
-	if (mount("host", HOST, "9p", MS_RDONLY,
-		  "trans=virtio,version=9p2000.L,cache=loose,msize=262144"))
-		fail("the host's files cannot be mounted");
+	must(mount("host", HOST, "9p", MS_RDONLY,
+		   "trans=virtio,version=9p2000.L,cache=loose,msize=262144"),
+	     "the host's files cannot be mounted");
 	mount_at(HOST, "devtmpfs", "/dev");
 	mount_at(HOST, "proc", "/proc");
 	mount_at(HOST, "sysfs", "/sys");
 	mount_at(HOST, "tmpfs", "/tmp");
 	mkdir(HOST "/tmp/nested", 0755);
-	if (mount("/nested", HOST "/tmp/nested", NULL, MS_BIND, NULL))
-		fail("/nested cannot be mounted");
+	must(mount("/nested", HOST "/tmp/nested", NULL, MS_BIND, NULL),
+	     "/nested cannot be mounted");
 }
 
+static const void *edu(uint32_t class, uint32_t id)
+{
+	(void)class;
+	return id == EDU_ID ? "edu" : NULL;
+}
+
+/* QEMU is to open the groups. */
 static void find_devices(void)
 {
-	struct device *d = devices;
-	char *sysfs, *name[64];
-	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
+	find_groups(edu, 3);
+	for (int i = 0; i < ngroups; i++)
+		close(groups[i].fd);
+}
 
-	for (int i = 0; i < n && d < devices + ARRAY_SIZE(devices); i++) {
-		sysfs = str(PCI "/devices/%s", name[i]);
-		if (!is_edu(sysfs))
-			continue;
-		d->name = name[i];
-		write_file(str("%s/driver_override", sysfs), "vfio-pci");
-		write_file(PCI "/drivers_probe", d->name);
-		d->group = link_name(str("%s/iommu_group", sysfs));
-		if (!d->group)
-			fail("the device has no IOMMU group");
-		d->group = str("/vfio/%s", d->group);
-		d++;
-	}
-	if (d < devices + ARRAY_SIZE(devices))
-		fail("there are too few edu devices");
+static const char *host_name(int device)
+{
+	return groups[device].dev[0].name;
 }
 
 /* --- QEMU ---------------------------------------------------------------- */
@@ -90,8 +80,7 @@ static void wait_for(const char *what)
 
 	errno = 0;
 	if (waitpid(qemu, &status, WNOHANG) == qemu)
-		fail(str("QEMU ended (wait status 0x%x) before %s",
-			 status, what));
+		fail(str("QEMU ended (wait status 0x%x) before %s", status, what));
 	usleep(10000);
 }
 
@@ -122,16 +111,14 @@ static void exec_qemu(bool exists)
 		"-device", "virtio-serial-pci,addr=3",
 		"-device", "virtserialport,chardev=rounds",
 		"-qmp", "unix:/tmp/qmp,server=on,wait=off",
-		"-device", str("vfio-pci,host=%s,addr=%s",
-			       devices[0].name, devices[0].slot),
+		"-device", str("vfio-pci,host=%s,addr=%d", host_name(FIRST), SLOT + FIRST),
 		NULL
 	};
 	int messages = open_port(3);
 
 	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
 	cmdline[strcspn(cmdline, "\n")] = 0;
-	if (chroot(HOST) || chdir("/") || dup2(messages, 1) < 0 ||
-	    dup2(messages, 2) < 0)
+	if (chroot(HOST) || chdir("/") || dup2(messages, 1) < 0 || dup2(messages, 2) < 0)
 		fail("chroot");
 	execv(argv[0], argv);
 	dprintf(messages, "%s: %s\n", argv[0], strerror(errno));
@@ -145,8 +132,7 @@ static char *hear(void)
 	static size_t size;
 
 	errno = 0;
-	if (getline(&line, &size, monitor) < 0)
-		fail("QEMU says nothing more through QMP");
+	must(getline(&line, &size, monitor), "QEMU says nothing more through QMP");
 	if (strstr(line, "\"DEVICE_DELETED\"") && strstr(line, "\"device\""))
 		deleted = true;
 	return line;
@@ -173,9 +159,7 @@ static const char *tell(const char *command)
 /* Its first device is on the command line; the machine does not run yet */
 static void start_qemu(bool exists)
 {
-	struct sockaddr_un addr = {
-		.sun_family = AF_UNIX, .sun_path = HOST "/tmp/qmp",
-	};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = HOST "/tmp/qmp" };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	qemu = fork();
@@ -189,24 +173,18 @@ static void start_qemu(bool exists)
 		fail("qmp_capabilities");
 }
 
-/* How many files QEMU has open whose names end like this */
-static int open_files(const char *end)
+/* How many files of /dev/vfio with this name QEMU has open */
+static int open_files(const char *name)
 {
-	char *path = str("/proc/%d/fd", qemu), *name[1024], *file;
-	int n = names(path, name, ARRAY_SIZE(name)), count = 0;
+	char *folder = str("/proc/%d/fd", qemu), *file, *end = str("/vfio/%s", name);
+	int count = 0;
 
-	while (n-- > 0) {
-		file = link_target(str("%s/%s", path, name[n]));
-		count += file && strlen(file) >= strlen(end) &&
-			 !strcmp(file + strlen(file) - strlen(end), end);
+	for (char **fd = names(folder); *fd; fd++) {
+		file = link_target(str("%s/%s", folder, *fd));
+		file = file ? strstr(file, end) : NULL;
+		count += file && !strcmp(file, end);
 	}
 	return count;
-}
-
-/* How much memory VFIO has charged to QEMU, in KiB */
-static unsigned long locked_memory(void)
-{
-	return number_in(str("/proc/%d/status", qemu), "VmLck:");
 }
 
 /* --- The virtual machine ------------------------------------------------- */
@@ -266,42 +244,41 @@ static const char *at_work(void)
 
 static void start_step(void)
 {
-	count(calls, ALL_COUNTERS);
+	count(calls);
 }
 
 static void done(const char *what, const char *said)
 {
 	/* What the virtual machine does next costs nothing here */
-	count_since(calls, ALL_COUNTERS);
+	count_since(calls);
 	report("{\"type\": \"step\", \"step\": \"%s\", %s, \"containers\": %d, "
-	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what,
-	       calls_json(calls, ALL_COUNTERS), open_files("/vfio/vfio"), locked_memory(), said, running ? at_work() : "");
+	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what, calls_json(calls),
+	       open_files("vfio"), locked_memory(qemu), said, running ? at_work() : "");
 }
 
-static void add(const char *what, const struct device *d)
+static void add(const char *what, int device)
 {
 	const char *said;
 
 	start_step();
 	said = tell(str("{'execute': 'device_add', 'arguments': {"
-			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%s', 'addr': '%s'}}",
-			d->name, d->slot, d->slot));
+			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%d', 'addr': '%d'}}",
+			host_name(device), device, SLOT + device));
 	present += !*said;
 	done(what, said);
 }
 
 /* The virtual machine lets go of it first; QEMU closes its group last */
-static void del(const char *what, const struct device *d)
+static void del(const char *what, int device)
 {
 	const char *said;
 
 	start_step();
 	deleted = false;
-	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%s'}}",
-			d->slot));
+	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%d'}}", device));
 	while (!*said && !deleted)
 		hear();
-	while (!*said && open_files(d->group))
+	while (!*said && open_files(str("%d", groups[device].number)))
 		wait_for("the group is closed");
 	present -= !*said;
 	done(what, said);
@@ -310,8 +287,7 @@ static void del(const char *what, const struct device *d)
 /* A device that no domain will do for: the machine must not notice */
 static void add_broken(const char *what, int err)
 {
-	probe_set("error", str("%d", err));
-	probe_set("device", THIRD->name);
+	inject(err, "device", host_name(THIRD));
 	add(what, THIRD);
 	probe_set("device", "none");
 }
@@ -324,8 +300,8 @@ static void steps(bool qemu_exists)
 	start_qemu(qemu_exists);
 	present = 1;
 	done("start", "");
-	add("second", &devices[1]);
-	domain = str("%lu", probe_get("last"));
+	add("second", SECOND);
+	domain = str("%u", last_domain());
 
 	start_step();
 	rounds = fopen(HOST "/tmp/rounds", "r");
@@ -340,8 +316,7 @@ static void steps(bool qemu_exists)
 	del("unplug again", THIRD);
 
 	/* The domain that is there does not take it */
-	probe_set("error", str("%d", ENOMEM));
-	probe_set("target", domain);
+	inject(ENOMEM, "target", domain);
 	add("reuse ENOMEM", THIRD);
 	probe_set("target", "0");
 	del("unplug after", THIRD);

@@ -7,14 +7,10 @@
  */
 #define _GNU_SOURCE
 #include <ftw.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/klog.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <termios.h>
-#include <unistd.h>
+#include "guest.h"
 
 #define GCOV "/sys/kernel/debug/gcov"
 
@@ -44,9 +40,8 @@ int main(void)
 	int err;
 
 	if (getpid() == 1) {
-		mkdir("/sys", 0755);
-		mount("sysfs", "/sys", "sysfs", 0, NULL);
-		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+		mount_at("", "sysfs", "/sys");
+		mount_at("", "debugfs", "/sys/kernel/debug");
 		/* SYSLOG_ACTION_CONSOLE_OFF: no message of the kernel inside a line */
 		klogctl(6, NULL, 0);
 	}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <endian.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -9,7 +11,7 @@
 
 int results = -1;
 
-static const char *const counters[ALL_COUNTERS] = {
+static const char *const counters[COUNTERS] = {
 	"domain_alloc", "domain_free", "attach_group", "attach_dev", "detach_group", "injected",
 };
 
@@ -42,13 +44,18 @@ void fail(const char *what)
 	power_off();
 }
 
+long must(long ret, const char *what)
+{
+	if (ret < 0)
+		fail(what);
+	return ret;
+}
+
 long read_file(const char *path, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY);
-	long len = fd < 0 ? -1 : read(fd, buf, size - 1);
+	int fd = must(open(path, O_RDONLY), path);
+	long len = must(read(fd, buf, size - 1), path);
 
-	if (len < 0)
-		fail(path);
 	close(fd);
 	buf[len] = 0;
 	return len;
@@ -56,10 +63,9 @@ long read_file(const char *path, char *buf, size_t size)
 
 void write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd = must(open(path, O_WRONLY), path);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fail(path);
+	must(write(fd, text, strlen(text)), path);
 	close(fd);
 }
 
@@ -68,8 +74,20 @@ void mount_at(const char *root, const char *type, const char *dir)
 	char *path = str("%s%s", root, dir);
 
 	mkdir(path, 0755);
-	if (mount(type, path, type, 0, NULL))
-		fail(path);
+	must(mount(type, path, type, 0, NULL), path);
+}
+
+void *new_pages(size_t size)
+{
+	return (void *)must((long)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+				       MAP_ANONYMOUS | MAP_POPULATE, -1, 0), "mmap");
+}
+
+unsigned long locked_memory(pid_t pid)
+{
+	char *path = str("/proc/%d/status", pid);
+
+	return number_in(path, "VmLck:") + number_in(path, "VmPin:");
 }
 
 long number_in(const char *path, const char *word)
@@ -83,15 +101,16 @@ long number_in(const char *path, const char *word)
 	return atol(at + strlen(word));
 }
 
-int names(const char *path, char *name[], int max)
+char **names(const char *path)
 {
 	struct dirent **list;
 	int n = scandir(path, &list, NULL, alphasort), count = 0;
+	char **name = calloc(n < 0 ? 1 : n + 1, sizeof(*name));
 
-	for (int i = 0; i < n && count < max; i++)
+	for (int i = 0; i < n; i++)
 		if (list[i]->d_name[0] != '.')
 			name[count++] = list[i]->d_name;
-	return count;
+	return name;
 }
 
 char *link_target(const char *path)
@@ -123,11 +142,21 @@ char *option(const char *name)
 
 void load_module(const char *path)
 {
-	int fd = open(path, O_RDONLY);
+	int fd = must(open(path, O_RDONLY), path);
 
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
-		fail(path);
+	must(syscall(SYS_finit_module, fd, "", 0), path);
 	close(fd);
+}
+
+uint32_t pci_config(const char *device, int at)
+{
+	int fd = open(str(PCI "/devices/%s/config", device), O_RDONLY);
+	uint32_t value;
+
+	if (pread(fd, &value, sizeof(value), at) != sizeof(value))
+		value = 0;
+	close(fd);
+	return le32toh(value);
 }
 
 const char *truth(bool b)
@@ -146,19 +175,16 @@ const char *errno_name(int err)
  */
 int open_port(int number)
 {
-	char *name[16];
-	int fd, n, port;
+	int fd, port;
 
-	for (;;) {
-		n = names("/sys/class/virtio-ports", name, ARRAY_SIZE(name));
-		while (n-- > 0) {
-			if (sscanf(name[n], "vport%*dp%d", &port) != 1 || port != number)
+	for (;; usleep(1000)) {
+		for (char **name = names("/sys/class/virtio-ports"); *name; name++) {
+			if (sscanf(*name, "vport%*dp%d", &port) != 1 || port != number)
 				continue;
-			fd = open(str("/dev/%s", name[n]), O_WRONLY | O_CLOEXEC);
+			fd = open(str("/dev/%s", *name), O_WRONLY | O_CLOEXEC);
 			if (fd >= 0)
 				return fd;
 		}
-		usleep(1000);
 	}
 }
 
@@ -172,14 +198,13 @@ void begin(void)
 
 void hello(void)
 {
-	char *todo = option("lab.do="), *iommus = "", *name[64];
-	int n = names("/sys/class/iommu", name, ARRAY_SIZE(name));
+	char *todo = option("lab.do="), *iommus = "";
 	struct utsname uts;
 
 	if (!strcmp(todo, "silent"))
 		power_off();
-	for (int i = 0; i < n; i++)
-		iommus = str("%s%s%s", iommus, i ? " " : "", name[i]);
+	for (char **name = names("/sys/class/iommu"); *name; name++)
+		iommus = str("%s%s%s", iommus, *iommus ? " " : "", *name);
 	uname(&uts);
 	report("{\"type\": \"hello\", \"kernel\": \"%s\", \"release\": \"%s\", \"iommu\": \"%s\"}",
 	       option("lab.kernel="), uts.release, iommus);
@@ -194,10 +219,15 @@ void hello(void)
 		write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at main");
 }
 
+static long probe_get(const char *name)
+{
+	return probed ? number_in(str("/sys/module/probe/parameters/%s", name), "") : 0;
+}
+
 void end(void)
 {
 	errno = 0;
-	if (probed && probe_get("missed"))
+	if (probe_get("missed"))
 		fail("the probe module missed attaches");
 	report("{\"type\": \"%s\"}", "end");
 	power_off();
@@ -209,41 +239,39 @@ void load_probe(const char *path)
 	probed = true;
 }
 
-void count(unsigned long *calls, size_t n)
+void count(unsigned long calls[COUNTERS])
 {
-	for (size_t i = 0; i < n; i++)
-		calls[i] = probed ? probe_get(counters[i]) : 0;
+	for (int i = 0; i < COUNTERS; i++)
+		calls[i] = probe_get(counters[i]);
 }
 
-void count_since(unsigned long *calls, size_t n)
+void count_since(unsigned long calls[COUNTERS])
 {
-	unsigned long now[ALL_COUNTERS];
-
-	count(now, n);
-	for (size_t i = 0; i < n; i++)
-		calls[i] = now[i] - calls[i];
+	for (int i = 0; i < COUNTERS; i++)
+		calls[i] = probe_get(counters[i]) - calls[i];
 }
 
-char *calls_json(const unsigned long *calls, size_t n)
+char *calls_json(const unsigned long calls[COUNTERS])
 {
 	char *text = "";
 
-	for (size_t i = 0; i < n; i++)
+	for (int i = 0; i < COUNTERS; i++)
 		text = str("%s%s\"%s\": %lu", text, i ? ", " : "", counters[i], calls[i]);
 	return text;
 }
 
 unsigned int last_domain(void)
 {
-	return probed ? probe_get("last") : 0;
-}
-
-unsigned long probe_get(const char *name)
-{
-	return number_in(str("/sys/module/probe/parameters/%s", name), "");
+	return probe_get("last");
 }
 
 void probe_set(const char *name, const char *value)
 {
 	write_file(str("/sys/module/probe/parameters/%s", name), value);
+}
+
+void inject(int err, const char *what, const char *which)
+{
+	probe_set("error", str("%d", err));
+	probe_set(what, which);
 }

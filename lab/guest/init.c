@@ -12,18 +12,16 @@
  * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets.
  */
 #define _GNU_SOURCE
-#include "dma.h"
+#include "vfio.h"
 
 #define TIME_ROUNDS	5
 
 /* A domain is reused if a group that joined before is in it. */
 static const char *domain_name(const struct join *j, int earlier)
 {
-	int i;
-
 	if (j->err)
 		return "null";
-	for (i = 0; i < earlier; i++)
+	for (int i = 0; i < earlier; i++)
 		if (members[i]->join.domain == j->domain)
 			return "\"reused\"";
 	return "\"fresh\"";
@@ -37,7 +35,7 @@ static void report_join(const char *what, const struct group *g, int earlier,
 	       "\"devices\": %d, \"iommu\": \"%s\", \"domain\": %s, %s, \"ns\": %ld, \"dma\": %s, "
 	       "\"errno\": %s%s}",
 	       what, g->dev[0].name, g->number, g->ndevs, g->iommu, domain_name(j, earlier),
-	       calls_json(j->cost, COUNTERS), ns, truth(dma_ok), errno_name(j->err), extra);
+	       calls_json(j->cost), ns, truth(dma_ok), errno_name(j->err), extra);
 }
 
 /* A device that wrote outside is of no use any more until it was unplugged. */
@@ -62,10 +60,8 @@ static void open_with(struct group *g)
 
 static void join_all(void)
 {
-	int i;
-
 	open_with(&groups[0]);
-	for (i = 1; i < ngroups; i++)
+	for (int i = 1; i < ngroups; i++)
 		must_join(&groups[i]);
 }
 
@@ -76,13 +72,11 @@ static void join_all(void)
  */
 static void measure_time(void)
 {
-	int round, i;
-
-	for (round = 0; round < TIME_ROUNDS; round++) {
+	for (int round = 0; round < TIME_ROUNDS; round++) {
 		join_all();
-		for (i = 0; i < ngroups; i++)
-			if (!round || groups[i].join.ns < groups[i].best_ns)
-				groups[i].best_ns = groups[i].join.ns;
+		for (struct group *g = groups; g < groups + ngroups; g++)
+			if (!round || g->join.ns < g->best_ns)
+				g->best_ns = g->join.ns;
 		close_container();
 	}
 }
@@ -108,30 +102,25 @@ static void orders(void)
 		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 },
 	};
 	struct group *three[] = { &groups[0], &groups[1], &groups[ngroups - 1] };
-	unsigned long cost[COUNTERS];
-	char *devices;
-	int domains, i;
-	bool dma_ok;
-	size_t n, c;
 
-	for (n = 0; n < ARRAY_SIZE(order); n++) {
-		memset(cost, 0, sizeof(cost));
-		devices = "";
-		domains = 0;
-		dma_ok = true;
+	for (size_t n = 0; n < ARRAY_SIZE(order); n++) {
+		unsigned long cost[COUNTERS] = { 0 };
+		char *devices = "";
+		bool dma_ok = true;
+		int domains = 0;
 
 		open_with(three[order[n][0]]);
 		must_join(three[order[n][1]]);
 		must_join(three[order[n][2]]);
-		for (i = 0; i < 3; i++) {
+		for (int i = 0; i < 3; i++) {
 			domains += !strcmp(domain_name(&members[i]->join, i), "\"fresh\"");
 			devices = str("%s%s%s", devices, i ? " " : "", members[i]->dev[0].name);
-			for (c = 0; c < COUNTERS; c++)
+			for (int c = 0; c < COUNTERS; c++)
 				cost[c] += members[i]->join.cost[c];
 			dma_ok = proven(members[i]) && dma_ok;
 		}
-		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s, %s}",
-		       devices, domains, truth(dma_ok), calls_json(cost, COUNTERS));
+		report("{\"type\": \"order\", \"devices\": \"%s\", \"domains\": %d, \"dma\": %s, "
+		       "%s}", devices, domains, truth(dma_ok), calls_json(cost));
 		close_container();
 	}
 }
@@ -160,35 +149,30 @@ static void leave_and_return(void)
  * Joined or not, the container must be as good as before, and where the join
  * failed, it must succeed when nothing is injected any more.
  */
-static void inject(int err)
+static void join_injected(int err)
 {
 	struct group *first = &groups[0], *g = &groups[1];
 	bool dma_ok = false, retry_dma = false, unharmed;
 	struct join j, retry = { .err = 1 };
-	unsigned long locked, injected;
-	char *extra;
+	unsigned long locked;
 
 	open_with(first);
-	locked = locked_memory();
-	injected = probe_get("injected");
-
-	probe_set("error", str("%d", err));
-	probe_set("target", str("%u", first->join.domain));
+	locked = locked_memory(getpid());
+	inject(err, "target", str("%u", first->join.domain));
 	j = join(g);
 	probe_set("target", "0");
-	injected = probe_get("injected") - injected;
 
-	unharmed = locked_memory() == locked && proven(first) && locked_memory() == locked;
+	unharmed = locked_memory(getpid()) == locked && proven(first) &&
+		   locked_memory(getpid()) == locked;
 	if (!j.err) {
 		dma_ok = proven(g);
 	} else {
 		retry = join(g);
 		retry_dma = !retry.err && proven(g);
 	}
-
-	extra = str(", \"injected\": %lu, \"unharmed\": %s, \"retry\": %s, \"retry_dma\": %s",
-		    injected, truth(unharmed), domain_name(&retry, 1), truth(retry_dma));
-	report_join(strerrorname_np(err), g, 1, &j, j.ns, dma_ok, extra);
+	report_join(strerrorname_np(err), g, 1, &j, j.ns, dma_ok,
+		    str(", \"unharmed\": %s, \"retry\": %s, \"retry_dma\": %s",
+			truth(unharmed), domain_name(&retry, 1), truth(retry_dma)));
 	close_container();
 }
 
@@ -198,7 +182,7 @@ static void foreign_domain(void)
 	int ret, called;
 	char buf[32];
 
-	write_file("/sys/module/probe/parameters/foreign", groups[0].dev[0].name);
+	probe_set("foreign", groups[0].dev[0].name);
 	read_file("/sys/module/probe/parameters/foreign", buf, sizeof(buf));
 	if (sscanf(buf, "%d %d", &ret, &called) != 2)
 		fail("what the probe says of the foreign domain");
@@ -212,18 +196,15 @@ int main(void)
 	hello();
 	if (!strcmp(option("lab.do="), "panic"))
 		return 1;		/* the kernel does not like that */
-	find_groups(can_dma);
-	errno = 0;
-	if (ngroups < 3)
-		fail("fewer than three groups");
+	find_groups(can_dma, 3);
 	measure_time();
 	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
 	measure_cost();
 	orders();
 	leave_and_return();
-	inject(EINVAL);
-	inject(ENOMEM);
-	inject(ENODEV);
+	join_injected(EINVAL);
+	join_injected(ENOMEM);
+	join_injected(ENODEV);
 	foreign_domain();
 	end();
 }

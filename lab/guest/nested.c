@@ -12,10 +12,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "edu.h"
 #include "guest.h"
 
 #define MAX_DEVICES	8
+#define EDU_BAR		0x2000	/* as much of BAR 0 as has registers */
 
 /* What a device is to be told: without a vIOMMU that is the physical address */
 static uint64_t physical(const unsigned char *mem)
@@ -29,29 +29,36 @@ static uint64_t physical(const unsigned char *mem)
 	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
-static bool dma(const char *sysfs)
+/* The device is told when all that it may read is in memory */
+static void edu_copy(volatile uint32_t *bar, uint64_t src, uint64_t dst, int dir)
 {
-	unsigned char *mem;
+	bar[EDU_SRC / 4] = src;
+	bar[EDU_DST / 4] = dst;
+	bar[EDU_COUNT / 4] = EDU_MAX;
+	__sync_synchronize();
+	bar[EDU_CMD / 4] = EDU_START | dir;
+	while (bar[EDU_CMD / 4] & EDU_START)
+		usleep(1000);
+	__sync_synchronize();
+}
+
+static bool dma(const char *device)
+{
+	unsigned char *mem = new_pages(2 * PAGE);
+	uint16_t cmd = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	unsigned int seed = getpid();
 	volatile uint32_t *bar;
-	unsigned int seed = getpid(), i;
-	uint16_t cmd;
 	int fd;
 
-	fd = open(str("%s/config", sysfs), O_RDWR);
-	if (fd < 0 || pread(fd, &cmd, 2, PCI_COMMAND) != 2)
-		return false;
-	cmd |= PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	fd = open(str(PCI "/devices/%s/config", device), O_RDWR);
 	if (pwrite(fd, &cmd, 2, PCI_COMMAND) != 2)
 		return false;
-
-	fd = open(str("%s/resource0", sysfs), O_RDWR);
+	fd = open(str(PCI "/devices/%s/resource0", device), O_RDWR);
 	bar = mmap(NULL, EDU_BAR, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	mem = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (bar == MAP_FAILED || mem == MAP_FAILED)
+	if (bar == MAP_FAILED)
 		return false;
 
-	for (i = 0; i < EDU_MAX; i++)
+	for (int i = 0; i < EDU_MAX; i++)
 		mem[i] = rand_r(&seed);
 	edu_copy(bar, physical(mem), EDU_BUF, 0);
 	edu_copy(bar, EDU_BUF, physical(mem + PAGE), EDU_TO_RAM);
@@ -65,23 +72,20 @@ static bool dma(const char *sysfs)
 static void play(int n)
 {
 	struct { char *name; pid_t pid; } device[MAX_DEVICES];
-	char *sysfs, *line = str("round %d:", n), *name[64];
-	int devices = 0, status, i;
+	char *line = str("round %d:", n);
+	int devices = 0, status;
 
-	n = names(PCI "/devices", name, ARRAY_SIZE(name));
-	for (i = 0; i < n && devices < MAX_DEVICES; i++) {
-		sysfs = str(PCI "/devices/%s", name[i]);
-		if (!is_edu(sysfs))
+	for (char **name = names(PCI "/devices"); *name && devices < MAX_DEVICES; name++) {
+		if (pci_config(*name, PCI_VENDOR_ID) != EDU_ID)
 			continue;
-		device[devices].name = name[i];
+		device[devices].name = *name;
 		device[devices].pid = fork();
 		if (!device[devices].pid)
-			_exit(!dma(sysfs));
+			_exit(!dma(*name));
 		devices++;
 	}
-	for (i = 0; i < devices; i++) {
-		if (waitpid(device[i].pid, &status, 0) < 0)
-			fail("waitpid");
+	for (int i = 0; i < devices; i++) {
+		must(waitpid(device[i].pid, &status, 0), "waitpid");
 		line = str("%s %s%s", line, status ? "!" : "", device[i].name);
 	}
 	report("%s", line);
@@ -89,8 +93,6 @@ static void play(int n)
 
 int main(void)
 {
-	int n;
-
 	begin();
 	/* The host sees by it that it sees the console */
 	write_file("/dev/kmsg", "<4>nested: up");
@@ -99,9 +101,7 @@ int main(void)
 	if (!strcmp(option("lab.do="), "stuck"))
 		for (;;)
 			pause();
-	for (n = 1;; n++) {
-		/* It runs for a minute or so: what str() and names() took may stay */
+	/* It runs for a minute or so: what str() and names() took may stay */
+	for (int n = 1;; n++, usleep(100000))
 		play(n);
-		usleep(100000);
-	}
 }

@@ -16,12 +16,9 @@
 /* Modules that tests use, as mtty.ko */
 static void load_modules(void)
 {
-	char *name[64];
-	int n = names("/tests", name, ARRAY_SIZE(name));
-
-	while (n-- > 0)
-		if (strstr(name[n], ".ko"))
-			load_module(str("/tests/%s", name[n]));
+	for (char **name = names("/tests"); *name; name++)
+		if (strstr(*name, ".ko"))
+			load_module(str("/tests/%s", *name));
 }
 
 static void test(char *spec)
@@ -41,8 +38,7 @@ static void test(char *spec)
 		report("# %s: %s", path, strerror(errno));
 		_exit(127);
 	}
-	if (pid < 0)
-		fail("fork");
+	must(pid, "fork");
 	while (waitpid(pid, &status, 0) != pid)
 		;
 	report("# exit %s %d", argv[0],
@@ -57,47 +53,38 @@ static void find_leaks(void)
 {
 	static const char path[] = "/sys/kernel/debug/kmemleak";
 	char line[512];
-	FILE *leaks, *console;
+	FILE *leaks;
 
+	if (access(path, F_OK))
+		return;
 	for (int i = 0; i < 2; i++) {
-		int fd = open(path, O_WRONLY);
-
-		if (fd < 0)
-			return;
 		sleep(6);
-		if (write(fd, "scan", 4) != 4)
-			fail(path);
-		close(fd);
+		write_file(path, "scan");
 	}
 	leaks = fopen(path, "r");
-	console = fopen("/dev/kmsg", "w");
-	while (leaks && console && fgets(line, sizeof(line), leaks)) {
-		fprintf(console, "<4>%s", line);
-		fflush(console);
-	}
+	while (leaks && fgets(line, sizeof(line), leaks))
+		write_file("/dev/kmsg", str("<4>%s", line));
 }
 
 int main(void)
 {
-	char *list, *next;
+	char *list, *spec;
 	sigset_t limits;
 
 	begin();
 	mount_at("", "tmpfs", "/tmp");
 	mount_at("", "debugfs", "/sys/kernel/debug");
 	mount_at("", "configfs", "/sys/kernel/config");
-	if (dup2(results, 1) != 1 || dup2(results, 2) != 2)
-		fail("dup2");
+	must(dup2(results, 1), "dup2");
+	must(dup2(results, 2), "dup2");
 	load_modules();
 	sigemptyset(&limits);
 	sigaddset(&limits, SIGALRM);
 	sigprocmask(SIG_BLOCK, &limits, NULL);
-	for (list = option("lab.tests="); list && *list; list = next) {
-		next = strchr(list, ',');
-		if (next)
-			*next++ = '\0';
-		test(list);
-	}
+	list = option("lab.tests=");
+	while ((spec = strsep(&list, ",")))
+		if (*spec)
+			test(spec);
 	find_leaks();
 	report("%s", "# end");
 	power_off();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -7,9 +8,9 @@
 
 struct group groups[MAX_GROUPS];
 int ngroups;
-int container = -1;
 struct group *members[MAX_GROUPS];
 int nmembers;
+static int container;
 
 /* Whether a device can be used */
 static const void *(*known_device)(uint32_t class, uint32_t id);
@@ -32,47 +33,25 @@ static long now(void)
 
 /* --- Groups ------------------------------------------------------------- */
 
-static int by_device(const void *a, const void *b)
-{
-	return strcmp(((const struct group *)a)->dev[0].name,
-		      ((const struct group *)b)->dev[0].name);
-}
-
 static uint32_t class_of(const char *device)
 {
-	char buf[32];
-
-	read_file(str(PCI "/devices/%s/class", device), buf, sizeof(buf));
-	return strtoul(buf, NULL, 0);
-}
-
-static const void *kind_of(const char *device)
-{
-	uint16_t id[2];
-	char buf[32];
-
-	for (int i = 0; i < 2; i++) {
-		read_file(str(PCI "/devices/%s/%s", device, i ? "device" : "vendor"),
-			  buf, sizeof(buf));
-		id[i] = strtoul(buf, NULL, 0);
-	}
-	return known_device(class_of(device), (uint32_t)id[1] << 16 | id[0]);
+	return pci_config(device, PCI_CLASS_REVISION) >> 8;
 }
 
 /* A device may get its group only when a driver probes it */
 static void add_device(const char *device)
 {
-	const void *kind = kind_of(device);
+	const void *kind = known_device(class_of(device), pci_config(device, PCI_VENDOR_ID));
+	char *sysfs = str(PCI "/devices/%s", device), *number;
 	struct group *g;
-	char *number;
 
 	if (!kind)
 		return;
-	write_file(str(PCI "/devices/%s/driver_override", device), "vfio-pci");
+	write_file(str("%s/driver_override", sysfs), "vfio-pci");
 	if (*option("lab.reset="))
-		write_file(str(PCI "/devices/%s/reset_method", device), option("lab.reset="));
+		write_file(str("%s/reset_method", sysfs), option("lab.reset="));
 	write_file(PCI "/drivers_probe", device);
-	number = link_name(str(PCI "/devices/%s/iommu_group", device));
+	number = link_name(str("%s/iommu_group", sysfs));
 	if (!number)
 		refused("iommu_group");
 
@@ -82,7 +61,7 @@ static void add_device(const char *device)
 		if (ngroups++ == MAX_GROUPS)
 			fail("too many groups");
 		*g = (struct group){ .number = atoi(number), .fd = -1 };
-		g->iommu = link_name(str(PCI "/devices/%s/iommu", device)) ? : "";
+		g->iommu = link_name(str("%s/iommu", sysfs)) ? : "";
 	}
 	if (g->ndevs == MAX_FUNCTIONS)
 		fail("too many devices in a group");
@@ -91,22 +70,16 @@ static void add_device(const char *device)
 
 static void bind_all(void)
 {
-	char *name[64];
-	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
-
 	ngroups = 0;
-	for (int i = 0; i < n; i++)
-		add_device(name[i]);
-	qsort(groups, ngroups, sizeof(*groups), by_device);
+	for (char **name = names(PCI "/devices"); *name; name++)
+		add_device(*name);
 }
 
 void open_group(struct group *g)
 {
 	char *path = str("/dev/vfio/%d", g->number);
 
-	g->fd = open(path, O_RDWR);
-	if (g->fd < 0)
-		fail(path);
+	g->fd = must(open(path, O_RDWR | O_CLOEXEC), path);
 }
 
 /*
@@ -116,16 +89,12 @@ void open_group(struct group *g)
 static bool renew_bridges(void)
 {
 	bool found = false;
-	char *name[64];
-	int n = names(PCI "/devices", name, ARRAY_SIZE(name));
 
-	for (int i = 0; i < n; i++) {
-		char *path = str(PCI "/devices/%s/remove", name[i]);
-
+	for (char **name = names(PCI "/devices"); *name; name++) {
 		/* Those behind a bridge are gone with it */
-		if (access(path, F_OK) || class_of(name[i]) >> 8 != 0x0604)
+		if (class_of(*name) >> 8 != 0x0604)
 			continue;
-		write_file(path, "1");
+		write_file(str(PCI "/devices/%s/remove", *name), "1");
 		found = true;
 	}
 	if (found)
@@ -133,12 +102,15 @@ static bool renew_bridges(void)
 	return found;
 }
 
-void find_groups(const void *(*known)(uint32_t class, uint32_t id))
+void find_groups(const void *(*known)(uint32_t class, uint32_t id), int at_least)
 {
 	known_device = known;
 	bind_all();
 	if (renew_bridges())
 		bind_all();
+	errno = 0;
+	if (ngroups < at_least)
+		fail(str("fewer than %d groups", at_least));
 	for (struct group *g = groups; g < groups + ngroups; g++)
 		open_group(g);
 }
@@ -146,14 +118,14 @@ void find_groups(const void *(*known)(uint32_t class, uint32_t id))
 void replug(struct group *g)
 {
 	struct group old = *g;
-	int i, last = ngroups;
+	int last = ngroups;
 
 	close(g->fd);
-	for (i = 0; i < old.ndevs; i++)
+	for (int i = 0; i < old.ndevs; i++)
 		write_file(str(PCI "/devices/%s/remove", old.dev[i].name), "1");
 	g->number = -1;
 	write_file(PCI "/rescan", "1");
-	for (i = 0; i < old.ndevs; i++)
+	for (int i = 0; i < old.ndevs; i++)
 		add_device(old.dev[i].name);
 	errno = 0;
 	if (ngroups != last + 1 || groups[last].ndevs != old.ndevs)
@@ -167,9 +139,7 @@ void replug(struct group *g)
 
 void new_container(void)
 {
-	container = open("/dev/vfio/vfio", O_RDWR);
-	if (container < 0)
-		fail("/dev/vfio/vfio");
+	container = must(open("/dev/vfio/vfio", O_RDWR), "/dev/vfio/vfio");
 }
 
 /*
@@ -190,7 +160,7 @@ struct join join(struct group *g)
 	struct join j = { 0 };
 	long start;
 
-	count(j.cost, COUNTERS);
+	count(j.cost);
 	settle();
 	start = now();
 	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &container) ||
@@ -198,11 +168,11 @@ struct join join(struct group *g)
 		j.err = errno;
 	j.ns = now() - start;
 
-	count_since(j.cost, COUNTERS);
-	if (!j.err)
-		j.domain = last_domain();
-	if (!j.err)
-		members[nmembers++] = g;
+	count_since(j.cost);
+	if (j.err)
+		return j;
+	j.domain = last_domain();
+	members[nmembers++] = g;
 	return j;
 }
 
@@ -221,8 +191,7 @@ void leave(struct group *g)
 {
 	int i;
 
-	if (ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER))
-		fail("VFIO_GROUP_UNSET_CONTAINER");
+	must(ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER), "VFIO_GROUP_UNSET_CONTAINER");
 	for (i = 0; members[i] != g; i++)
 		;
 	memmove(members + i, members + i + 1, (--nmembers - i) * sizeof(*members));
@@ -235,32 +204,24 @@ void close_container(void)
 	close(container);
 }
 
-int map(uint64_t iova, void *mem, size_t size)
+void map(uint64_t iova, void *mem, size_t size)
 {
 	struct vfio_iommu_type1_dma_map m = {
-		.argsz = sizeof(m), .iova = iova, .size = size,
-		.vaddr = (uintptr_t)mem,
+		.argsz = sizeof(m), .iova = iova, .size = size, .vaddr = (uintptr_t)mem,
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 	};
 
-	return ioctl(container, VFIO_IOMMU_MAP_DMA, &m);
+	must(ioctl(container, VFIO_IOMMU_MAP_DMA, &m), "VFIO_IOMMU_MAP_DMA");
 }
 
-int unmap(uint64_t iova, size_t size)
+void unmap(uint64_t iova, size_t size)
 {
-	struct vfio_iommu_type1_dma_unmap u = {
-		.argsz = sizeof(u), .iova = iova, .size = size,
-	};
+	struct vfio_iommu_type1_dma_unmap u = { .argsz = sizeof(u), .iova = iova, .size = size };
 
-	if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &u))
-		return -1;
+	must(ioctl(container, VFIO_IOMMU_UNMAP_DMA, &u), "VFIO_IOMMU_UNMAP_DMA");
 	errno = 0;
-	return u.size == size ? 0 : -1;
-}
-
-unsigned long locked_memory(void)
-{
-	return number_in("/proc/self/status", "VmLck:") + number_in("/proc/self/status", "VmPin:");
+	if (u.size != size)
+		fail("VFIO_IOMMU_UNMAP_DMA unmapped too little");
 }
 
 uint64_t aperture(void)
@@ -270,15 +231,12 @@ uint64_t aperture(void)
 		char caps[4096];
 	} all = { .info.argsz = sizeof(all) };
 	struct vfio_iommu_type1_info_cap_iova_range *ranges;
-	uint32_t at;
 
-	if (ioctl(container, VFIO_IOMMU_GET_INFO, &all))
-		fail("VFIO_IOMMU_GET_INFO");
-	for (at = all.info.cap_offset; at; at = ranges->header.next) {
+	must(ioctl(container, VFIO_IOMMU_GET_INFO, &all), "VFIO_IOMMU_GET_INFO");
+	for (uint32_t at = all.info.cap_offset; at; at = ranges->header.next) {
 		ranges = (void *)((char *)&all + at);
 		if (ranges->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
 			return ranges->iova_ranges[0].start;
 	}
 	fail("no IOVA range in VFIO_IOMMU_GET_INFO");
-	return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One container and the groups that join it. An error that no test means ends the
- * guest: without the "end" report the run has failed.
+ * One container, the groups that join it, and devices that prove DMA in it. An
+ * error that no test means ends the guest: without the "end" report the run has
+ * failed.
  */
 #ifndef GUEST_VFIO_H
 #define GUEST_VFIO_H
 
-#include <linux/types.h>
 #include "guest.h"
 
 #define MAX_GROUPS	32
@@ -43,16 +43,16 @@ extern int ngroups;
 
 /*
  * Bind all devices to vfio-pci that known() returns not NULL for, and open their
- * groups. Reports "refused" and ends if there are no groups as no IOMMU translates.
+ * groups, of which there must be some. Reports "refused" and ends if there are no
+ * groups as no IOMMU translates.
  */
-void find_groups(const void *(*known)(uint32_t class, uint32_t id));
+void find_groups(const void *(*known)(uint32_t class, uint32_t id), int at_least);
 void open_group(struct group *g);
 /* The group's devices vanish and come back; the group is found anew. */
 void replug(struct group *g);
 
 /* --- The container ------------------------------------------------------ */
 
-extern int container;
 /* The groups in it, in the order in which they joined */
 extern struct group *members[MAX_GROUPS];
 extern int nmembers;
@@ -64,11 +64,18 @@ struct join join(struct group *g);
 void must_join(struct group *g);
 void leave(struct group *g);
 void close_container(void);
-int map(uint64_t iova, void *mem, size_t size);
-int unmap(uint64_t iova, size_t size);
-/* What VFIO has charged to this process, in KiB */
-unsigned long locked_memory(void);
+void map(uint64_t iova, void *mem, size_t size);
+void unmap(uint64_t iova, size_t size);
 /* The lowest IOVA that the container can map, 0 if that is low */
 uint64_t aperture(void);
+
+/* --- DMA ---------------------------------------------------------------- */
+
+/* For find_groups() */
+const void *can_dma(uint32_t class, uint32_t id);
+/* Map what the devices use. It is there to be replayed, too. */
+void map_pages(void);
+/* Each device of the group writes what arrives, and, @outside, what must not. */
+bool dma(struct group *g, bool outside);
 
 #endif
