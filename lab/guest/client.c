@@ -89,8 +89,10 @@ static void exec_qemu(bool exists)
 		"-kernel", "/tmp/nested/vmlinux",
 		"-initrd", "/tmp/nested/initramfs",
 		"-append", cmdline,
-		/* A port that is open, as nobody can open it a second time */
-		"-add-fd", str("set=1,fd=%d", dup(open_port(2))), "-serial", "file:/dev/fdset/1",
+		/* A port that is open: one at a time can have it open, and nobody truncate it */
+		"-add-fd", str("set=1,fd=%d", dup(open_port(2))),
+		"-chardev", "file,id=console,path=/dev/fdset/1,append=on",
+		"-serial", "chardev:console",
 		"-chardev", "file,id=rounds,path=/tmp/rounds",
 		"-device", "virtio-serial-pci,addr=3",
 		"-device", "virtserialport,chardev=rounds",
@@ -226,11 +228,6 @@ static const char *at_work(void)
 
 /* --- Steps --------------------------------------------------------------- */
 
-static void start_step(void)
-{
-	count(calls);
-}
-
 static void done(const char *what, const char *said)
 {
 	/* What the virtual machine does next costs nothing here */
@@ -244,7 +241,7 @@ static void add(const char *what, int device)
 {
 	const char *said;
 
-	start_step();
+	count(calls);
 	said = tell(str("{'execute': 'device_add', 'arguments': {"
 			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%d', 'addr': '%d'}}",
 			host_name(device), device, SLOT + device));
@@ -257,7 +254,7 @@ static void del(const char *what, int device)
 {
 	const char *said;
 
-	start_step();
+	count(calls);
 	deleted = false;
 	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%d'}}", device));
 	while (!*said && !deleted)
@@ -280,14 +277,14 @@ static void steps(bool qemu_exists)
 {
 	char *domain;
 
-	start_step();
+	count(calls);
 	start_qemu(qemu_exists);
 	present = 1;
 	done("start", "");
 	add("second", SECOND);
-	domain = str("%u", last_domain());
+	domain = str("%ld", probe_get("last"));
 
-	start_step();
+	count(calls);
 	rounds = fopen(HOST "/tmp/rounds", "r");
 	if (!rounds || *tell("{'execute': 'cont'}"))
 		fail("cont");

@@ -210,11 +210,6 @@ static struct target open_device(struct group *g, struct device *dev)
 	return d;
 }
 
-static void map_low(void)
-{
-	map(base + LOW_IOVA, page[SOURCE], OUT * PAGE);
-}
-
 void map_pages(void)
 {
 	if (!page)
@@ -222,7 +217,7 @@ void map_pages(void)
 	base = aperture();
 	if (base < LOW_IOVA)
 		base = 0;
-	map_low();
+	map(base + LOW_IOVA, page[SOURCE], OUT * PAGE);
 	if (!base)
 		map(HIGH_IOVA, page[HIGH], (PAGES - HIGH) * PAGE);
 }
@@ -277,7 +272,7 @@ static bool device_dma(struct group *g, struct device *dev, bool outside)
 	 */
 	if (*option("lab.remap=")) {
 		unmap(base + LOW_IOVA, OUT * PAGE);
-		map_low();
+		map(base + LOW_IOVA, page[SOURCE], OUT * PAGE);
 	}
 	good = arrives(&d) && (!outside || stays_inside(&d));
 	close(d.fd);

@@ -219,7 +219,7 @@ void hello(void)
 		write_file("/dev/kmsg", "<4>WARNING: CPU: 0 PID: 1 at main");
 }
 
-static long probe_get(const char *name)
+long probe_get(const char *name)
 {
 	return probed ? number_in(str("/sys/module/probe/parameters/%s", name), "") : 0;
 }
@@ -258,11 +258,6 @@ char *calls_json(const unsigned long calls[COUNTERS])
 	for (int i = 0; i < COUNTERS; i++)
 		text = str("%s%s\"%s\": %lu", text, i ? ", " : "", counters[i], calls[i]);
 	return text;
-}
-
-unsigned int last_domain(void)
-{
-	return probe_get("last");
 }
 
 void probe_set(const char *name, const char *value)

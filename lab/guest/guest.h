@@ -81,8 +81,8 @@ void count(unsigned long calls[COUNTERS]);
 void count_since(unsigned long calls[COUNTERS]);
 /* As JSON: "domain_alloc": 1, ... */
 char *calls_json(const unsigned long calls[COUNTERS]);
-/* The id of the domain of the last attach that succeeded; 0 before the module is loaded */
-unsigned int last_domain(void);
+/* A parameter; 0 before the module is loaded */
+long probe_get(const char *name);
 void probe_set(const char *name, const char *value);
 /* From now on attaches of a "target" (domain) or "device" fail with an errno */
 void inject(int err, const char *what, const char *which);

@@ -168,7 +168,7 @@ struct join join(struct group *g)
 	count_since(j.cost);
 	if (j.err)
 		return j;
-	j.domain = last_domain();
+	j.domain = probe_get("last");
 	members[nmembers++] = g;
 	return j;
 }
