@@ -254,6 +254,61 @@ static void msm_no_master(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
 }
 
+/* All IOMMUs of the domain forget the same, even if the first of them has no clock. */
+static void msm_flush(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	void __iomem *first = msm_iommus[0].base, *second = msm_iommus[1].base;
+	struct msm_priv *priv = to_msm_priv(domain);
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_map(domain, SZ_64K, SZ_1M, SZ_4K, IOMMU_READ,
+					    GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_unmap(domain, SZ_64K, SZ_4K, NULL), SZ_4K);
+	/* The ASID is the number of the context. */
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1), SZ_64K | 1);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(second, 1), SZ_64K | 1);
+	msm_iommu_sync_map(domain, SZ_1M, SZ_8K);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1), SZ_1M | SZ_4K | 1);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(second, 1), SZ_1M | SZ_4K | 1);
+
+	SET_TLBIVA(first, 1, 0);
+	SET_TLBIVA(second, 1, 0);
+	attach_test_inject("clk_enable", 1, -EIO);
+	msm_iommu_sync_map(domain, SZ_64K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1) + GET_TLBIVA(second, 1), SZ_64K | 1);
+	SET_CTX_TLBIALL(first, 1, 2);
+	SET_CTX_TLBIALL(second, 1, 2);
+	attach_test_inject("clk_enable", 1, -EIO);
+	priv->cfg.tlb->tlb_flush_all(priv);
+	KUNIT_EXPECT_EQ(test, GET_CTX_TLBIALL(first, 1) + GET_CTX_TLBIALL(second, 1), 2);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+}
+
+/* The page table is the IOMMU's business, and may outlive the device. */
+static void msm_pgtable_device(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_EXPECT_PTR_EQ(test, to_msm_priv(domain)->cfg.iommu_dev, msm_iommus[0].dev);
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+}
+
+static void msm_second_device(struct kunit *test)
+{
+	struct of_phandle_args args = {
+		.np = &msm_iommu_nodes[0], .args_count = 1, .args = { MSM_TEST_MID + 1 },
+	};
+
+	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[2], &args), -ENODEV);
+	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
+}
+
 static int msm_init(struct kunit *test)
 {
 	struct of_phandle_args args = { .args_count = 1, .args = { MSM_TEST_MID } };
@@ -281,6 +336,8 @@ static int msm_init(struct kunit *test)
 		list_add_tail(&iommu->dev_node, &qcom_iommu_devices);
 		msm_devs[i] = attach_test_device(test, "msm-client");
 		msm_devs[i]->of_node = &msm_dev_nodes[i];
+		/* As the core notes what probe_device returns */
+		msm_devs[i]->iommu->iommu_dev = &msm_iommus[i ? 2 : 0].iommu;
 	}
 	for (i = 0; i < ARRAY_SIZE(msm_iommus); i++) {
 		args.np = &msm_iommu_nodes[i];
@@ -319,6 +376,9 @@ static struct kunit_case msm_kunit[] = {
 	KUNIT_CASE(msm_others),
 	KUNIT_CASE(msm_two_masters),
 	KUNIT_CASE(msm_no_master),
+	KUNIT_CASE(msm_flush),
+	KUNIT_CASE(msm_pgtable_device),
+	KUNIT_CASE(msm_second_device),
 	{}
 };
 
