@@ -123,6 +123,34 @@ static void sprd_detach(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* What the IOMMU walks is not written again, as DMA may be under way. */
+static void sprd_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &sprd);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, sprd.dev), 0);
+	sprd_regs[SPRD_EX_FIRST_VPN / 4] = 0x1234;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sprd.dev), 0);
+	KUNIT_EXPECT_EQ(test, sprd_regs[SPRD_EX_FIRST_VPN / 4], 0x1234);
+	domain->ops->free(domain);
+}
+
+/* The core unmaps in parts, and stops at one that says nothing was there. */
+static void sprd_unmap(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &sprd);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, sprd.dev), 0);
+	KUNIT_ASSERT_EQ(test, iommu_map(domain, SZ_32K, SZ_1M, SZ_32K, IOMMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, SZ_32K, SZ_16K + SZ_4K), SZ_16K + SZ_4K);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, SZ_32K + SZ_16K - SZ_4K), 0);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, SZ_32K + SZ_16K), 0);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, SZ_32K + SZ_16K + SZ_4K),
+			SZ_1M + SZ_16K + SZ_4K);
+	KUNIT_EXPECT_EQ_MSG(test, iommu_unmap(domain, SZ_256M, SZ_4K), 0, "beyond the aperture");
+	domain->ops->free(domain);
+}
+
 static int sprd_init(struct kunit *test)
 {
 	memset(&attach_test, 0, sizeof(attach_test));
@@ -151,6 +179,8 @@ static struct kunit_case sprd_kunit[] = {
 	KUNIT_CASE(sprd_free_old),
 	KUNIT_CASE(sprd_flush),
 	KUNIT_CASE(sprd_detach),
+	KUNIT_CASE(sprd_again),
+	KUNIT_CASE(sprd_unmap),
 	{}
 };
 
