@@ -119,29 +119,39 @@ static u64 omap_seen(struct kunit *test)
 	return seen;
 }
 
+/* The platform may sleep. (The work of a pm_runtime_put() is no business of the test's.) */
+static int omap_platform(const char *call)
+{
+	struct kunit *test = current->kunit_test;
+
+	if (test)
+		KUNIT_EXPECT_EQ_MSG(test, preempt_count(), 0, "%s() in atomic context", call);
+	return FAIL_OR(call, 0);
+}
+
 static int omap_set_pwrdm_constraint(struct platform_device *pdev, bool on, u8 *pwrst)
 {
-	return FAIL_OR("set_pwrdm_constraint", 0);
+	return omap_platform("set_pwrdm_constraint");
 }
 
 static int omap_deassert_reset(struct platform_device *pdev, const char *name)
 {
-	return FAIL_OR("deassert_reset", 0);
+	return omap_platform("deassert_reset");
 }
 
 static int omap_assert_reset(struct platform_device *pdev, const char *name)
 {
-	return FAIL_OR("assert_reset", 0);
+	return omap_platform("assert_reset");
 }
 
 static int omap_device_enable(struct platform_device *pdev)
 {
-	return FAIL_OR("device_enable", 0);
+	return omap_platform("device_enable");
 }
 
 static int omap_device_idle(struct platform_device *pdev)
 {
-	return FAIL_OR("device_idle", 0);
+	return omap_platform("device_idle");
 }
 
 static const struct iommu_platform_data omap_pdata = {
@@ -429,7 +439,7 @@ static int omap_init(struct kunit *test)
 		mmu->regbase = (void __iomem *)omap_regs[i];
 		mmu->nr_tlb_entries = ARRAY_SIZE(omap_saved[i]);
 		mmu->cr_ctx = omap_saved[i];
-		spin_lock_init(&mmu->iommu_lock);
+		mutex_init(&mmu->iommu_lock);
 		spin_lock_init(&mmu->page_table_lock);
 		mmu->dev = attach_test_device(test, mmu->name);
 		KUNIT_ASSERT_EQ(test, platform_device_add_data(to_platform_device(mmu->dev),
@@ -438,8 +448,6 @@ static int omap_init(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, dma_set_mask(mmu->dev, DMA_BIT_MASK(64)), 0);
 		dev_set_drvdata(mmu->dev, mmu);
 		mmu->dev->pm_domain = &omap_pm;
-		/* The driver resumes it with a spinlock held. */
-		pm_runtime_irq_safe(mmu->dev);
 		pm_runtime_enable(mmu->dev);
 	}
 	omap.ops = &omap_iommu_ops;
