@@ -16,12 +16,10 @@ static bool rk_resuming, rk_suspending;
 
 static void rk_write(u32 value, void __iomem *addr);
 static void rk_barrier(struct device *dev);
+static int rk_enable_clocks(void);
 
-/* A clock that is on already does not fail. */
 #undef clk_bulk_enable
-#define clk_bulk_enable(n, c) ({ (void)(c);					\
-	attach_test.held[CLK] ? attach_test.held[CLK]++, 0 :			\
-				TAKE_ERR(CLK, "clk_bulk_enable", 0); })
+#define clk_bulk_enable(n, c)			({ (void)(c); rk_enable_clocks(); })
 #define pm_runtime_barrier(dev)			rk_barrier(dev)
 #define pm_runtime_get_noresume(dev)		({ (void)(dev); attach_test.held[PM]++; })
 #define pm_runtime_get_if_active(dev, ign)	(rk_on > 0 ? attach_test.held[PM]++, 1 : rk_on)
@@ -90,6 +88,27 @@ static u64 rk_seen(struct kunit *test)
 		seen = seen << 32 | (rk_regs[i][RK_MMU_STATUS / 4] & RK_MMU_STATUS_PAGING_ENABLED ?
 				     rk_regs[i][RK_MMU_DTE_ADDR / 4] : 0);
 	return seen;
+}
+
+/* A clock that is on already does not fail. */
+static int rk_enable_clocks(void)
+{
+	struct kunit *test = current->kunit_test;
+	u32 table = rk_seen(test);
+	int ret;
+
+	if (attach_test.held[CLK]) {
+		attach_test.held[CLK]++;
+		return 0;
+	}
+	ret = TAKE_ERR(CLK, "clk_bulk_enable", 0);
+	/* It goes on to walk this table, and so must the domain go on to flush it. */
+	if (ret && table) {
+		KUNIT_ASSERT_NOT_NULL(test, rk_iommu.domain);
+		KUNIT_EXPECT_EQ(test, table,
+				rk_ops->mk_dtentries(to_rk_domain(rk_iommu.domain)->dt_dma));
+	}
+	return ret;
 }
 
 struct rk_case {
@@ -195,7 +214,7 @@ static void rk_attach(struct kunit *test)
 	attach_check(test, &rk, &c->c);
 }
 
-/* What is not on is programmed by its resume; that may fail. */
+/* What is not on is programmed by its resume; that may fail, and so may an attach. */
 static void rk_suspended(struct kunit *test)
 {
 	static const int off[] = { 0, -EINVAL };
@@ -204,7 +223,12 @@ static void rk_suspended(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(off); i++) {
 		rk_on = off[i];
+		attach_test_inject("clk_bulk_enable", 1, -EIO);
+		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), -EIO);
+		attach_test.call = NULL;
+		KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, NULL);
 		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
+		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 		KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
 		domain->ops->detach_dev(domain, rk.dev);
 		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
