@@ -62,6 +62,14 @@ static struct iommu_group *mtk_groups[3];
 static struct bus_dma_region mtk_nowhere = { .dma_start = SZ_4G * 20, .size = SZ_4G };
 static struct attach_driver mtk;
 
+static void mtk_list(struct mtk_iommu_data *data)
+{
+	INIT_LIST_HEAD(&data->hw_list_head);
+	list_add_tail(&data->list, &data->hw_list_head);
+	data->hw_list = &data->hw_list_head;
+	list_add_tail(&data->node, &m4u_bound);
+}
+
 /* Table, enabled ports and region of the device, 0 if no port is enabled */
 static u64 mtk_seen(struct kunit *test)
 {
@@ -235,6 +243,21 @@ static void mtk_free(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* A domain may be freed when its M4U is gone, whose memory is somebody else's by then. */
+static void mtk_free_late(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk);
+	struct mtk_iommu_domain *dom = to_mtk_domain(domain);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
+	mtk_leave(test, domain);
+	mtk_iommu_unlist(&mtk_m4u[0]);
+	list_add_tail(&mtk_m4u[0].list, &mtk_m4u[0].hw_list_head);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[0][0].m4u_dom, dom, "written to");
+	mtk_list(&mtk_m4u[0]);
+}
+
 /* Without a driver, a device has no dma_range_map, but still its region. */
 static void mtk_region(struct kunit *test)
 {
@@ -247,6 +270,24 @@ static void mtk_region(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mtk_m4u[0].larb_imu[0].bank[1], 1);
 	mtk_leave(test, domain);
 	domain->ops->free(domain);
+}
+
+/* Those of the CCUs are inside of the third one, and nobody else's. */
+static void mtk_region_reserved(struct kunit *test)
+{
+	struct iommu_resv_region *resv;
+	LIST_HEAD(list);
+	u64 sum = 0;
+
+	mtk_mm(test, NULL);
+	mtk_m4u[0].m4u_group[2] = mtk_groups[2];
+	mtk.dev->iommu_group = mtk_groups[2];
+	mtk_iommu_get_resv_regions(mtk.dev, &list);
+	list_for_each_entry(resv, &list, list)
+		sum += resv->start;
+	KUNIT_EXPECT_EQ(test, sum, 0x240000000 + 0x244000000);
+	iommu_put_resv_regions(mtk.dev, &list);
+	mtk.dev->iommu_group = mtk_groups[0];
 }
 
 /* A region inside of another has its upper address bits, and so the same mappings. */
@@ -403,9 +444,7 @@ static int mtk_init(struct kunit *test)
 		data->plat_data = &mt8195_data_infra;
 		data->bank = mtk_banks[i];
 		mutex_init(&data->mutex);
-		INIT_LIST_HEAD(&data->hw_list_head);
-		list_add_tail(&data->list, &data->hw_list_head);
-		data->hw_list = &data->hw_list_head;
+		mtk_list(data);
 		/* As if it had been suspended before */
 		data->reg.wr_len_ctrl = 1;
 		for (j = 0; j < 2; j++) {
@@ -442,8 +481,10 @@ static void mtk_exit(struct kunit *test)
 	}
 	for (i = 0; i < ARRAY_SIZE(mtk_groups); i++)
 		iommu_group_put(mtk_groups[i]);
-	for (i = 0; i < ARRAY_SIZE(mtk_m4u); i++)
+	for (i = 0; i < ARRAY_SIZE(mtk_m4u); i++) {
+		mtk_iommu_unlist(&mtk_m4u[i]);
 		attach_test_remove(mtk_m4u[i].dev);
+	}
 }
 
 static struct kunit_case mtk_kunit[] = {
@@ -451,7 +492,9 @@ static struct kunit_case mtk_kunit[] = {
 	KUNIT_CASE(mtk_kept),
 	KUNIT_CASE(mtk_fresh),
 	KUNIT_CASE(mtk_free),
+	KUNIT_CASE(mtk_free_late),
 	KUNIT_CASE(mtk_region),
+	KUNIT_CASE(mtk_region_reserved),
 	KUNIT_CASE(mtk_region_inside),
 	KUNIT_CASE_PARAM(mtk_region_range, mtk_range_gen_params),
 	KUNIT_CASE(mtk_pcie),
