@@ -16,6 +16,7 @@
 #include <linux/cacheflush.h>
 #include <linux/cpufeature.h>
 #include <linux/crash_dump.h>
+#include <linux/debug_locks.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dmar.h>
@@ -767,7 +768,7 @@ static const struct attach_case intel_second_cases[] = {
 	{ .name = "intel_pasid_setup_second_level: no second level, nor is there another domain",
 	  .setup = intel_no_table, .undo = intel_all_tables, .expect = -ENODEV },
 	{ .name = "intel_pasid_setup_second_level: no page for the PASID table",
-	  .call = "alloc_pages_node", .first = true, .keeps = true, .expect = -ENOMEM },
+	  .call = "alloc_pages_node", .first = true, .expect = -ENOMEM },
 	{ .name = "iommu_context_addr: no page for a context table",
 	  .call = "alloc_pages_node", .nth = 2, .first = true, .keeps = true, .expect = -ENOMEM },
 	{ .name = "domain_attach_iommu: no memory for the domain id",
@@ -786,7 +787,7 @@ static const struct attach_case intel_first_cases[] = {
 	{ .name = "intel_pasid_setup_first_level: no first level, nor is there another domain",
 	  .setup = intel_no_table, .undo = intel_all_tables, .expect = -ENODEV },
 	{ .name = "intel_pasid_setup_first_level: no page for the PASID table",
-	  .call = "alloc_pages_node", .first = true, .keeps = true, .expect = -ENOMEM },
+	  .call = "alloc_pages_node", .first = true, .expect = -ENOMEM },
 	{ .name = "intel_iommu_attach_device: success", },
 };
 
@@ -924,10 +925,14 @@ static void intel_pci_caps(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* A domain is as wide as the narrowest of its IOMMUs, and a failed attach does not narrow it. */
+/*
+ * A domain is as wide as the narrowest of its IOMMUs, also after another one has
+ * left, and a failed attach does not narrow it.
+ */
 static void intel_width(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &intel);
+	struct iommu_domain *other = attach_test_alloc(test, &intel);
 
 	intel_set_caps(&intel_units[1], BIT(2), 40, ECAP_C_MASK);
 	KUNIT_ASSERT_EQ(test, intel_move(test, domain, NULL, 0), 0);
@@ -943,8 +948,30 @@ static void intel_width(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(40));
 	KUNIT_ASSERT_EQ(test, intel_move(test, domain, NULL, 0), 0);
 	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(40));
-	intel_leave(test, domain);
 	intel_unuse(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(48));
+	intel_use(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(40));
+	intel_leave(test, domain);
+
+	/* With its last id passed on, it has no IOMMU any more. */
+	intel_ids = intel_units[1].ids;
+	intel_units[1].ids = ~0UL;
+	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, &intel_pdevs[FAR].dev), 0);
+	intel_units[1].ids &= intel_ids;
+	KUNIT_EXPECT_EQ(test, other->geometry.aperture_end, DMA_BIT_MASK(40));
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(48));
+	intel_unuse(test, other);
+
+	/* Whichever of them comes first */
+	intel_set_caps(&intel_units[0], BIT(2), 40, ECAP_C_MASK);
+	intel_set_caps(&intel_units[1], BIT(2), 48, ECAP_C_MASK);
+	KUNIT_ASSERT_EQ(test, intel_move(test, domain, NULL, 0), 0);
+	intel_use(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->geometry.aperture_end, DMA_BIT_MASK(40));
+	intel_unuse(test, domain);
+	intel_leave(test, domain);
+	other->ops->free(other);
 	domain->ops->free(domain);
 }
 
@@ -1030,7 +1057,11 @@ static void intel_release(struct kunit *test)
 	for (i = 0; i < 2; i++) {
 		if (i)
 			KUNIT_EXPECT_EQ(test, intel_move(test, domain, "kzalloc", 0), -ENOMEM);
+		/* It needs no page for that. */
+		attach_test_inject("alloc_pages_node", 1, 0);
 		intel_iommu_ops.release_device(intel.dev);
+		attach_test.call = NULL;
+		KUNIT_EXPECT_FALSE(test, attach_test.hit);
 		KUNIT_EXPECT_NULL(test, dev_iommu_priv_get(intel.dev));
 		KUNIT_EXPECT_TRUE(test, context_present(context));
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, intel_iommu_ops.probe_device(intel.dev));
@@ -1493,6 +1524,40 @@ static void intel_pass_through_legacy(struct kunit *test)
 	intel_leave(test, domain);
 }
 
+/* prepare_domain_attach_device: a first level table has no three levels, but a second level one */
+static void intel_three_levels(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &intel);
+	struct intel_unit *unit = &intel_units[0];
+
+	intel_flatten(test, domain);
+	intel_set_caps(unit, BIT(1) | BIT(2), 48, unit->iommu.ecap);
+	KUNIT_EXPECT_EQ(test, unit->iommu.agaw, 2);
+	KUNIT_EXPECT_EQ(test, intel_move(test, domain, NULL, 0), 0);
+	KUNIT_ASSERT_NE(test, intel_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, intel_entries()->val[0] >> 2 & 7, 1);
+	intel_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* intel_iommu_enforce_cache_coherency: the domain has the device already. */
+static void intel_enforce_late(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	intel.type = IOMMU_DOMAIN_DMA;
+	domain = attach_test_alloc(test, &intel);
+	intel.type = 0;
+	KUNIT_ASSERT_EQ(test, intel_move(test, domain, NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, intel_entries()->val[1] & BIT_ULL(24), 0);
+	intel_enforce(test, domain);
+	KUNIT_EXPECT_NE(test, intel_entries()->val[1] & BIT_ULL(24), 0);
+	/* In an attach nobody takes the same locks in another order. */
+	KUNIT_EXPECT_TRUE(test, debug_locks);
+	intel_leave(test, domain);
+	domain->ops->free(domain);
+}
+
 /* What a domain of the DMA API says of itself in the entry of PASID 0 */
 struct intel_entry {
 	const char *name;
@@ -1801,6 +1866,8 @@ static struct kunit_case intel_scalable_kunit[] = {
 	KUNIT_CASE_PARAM(intel_entry, intel_entries_gen_params),
 	KUNIT_CASE_PARAM(intel_pasid, intel_pasids_gen_params),
 	KUNIT_CASE(intel_pasid_race),
+	KUNIT_CASE(intel_three_levels),
+	KUNIT_CASE(intel_enforce_late),
 	KUNIT_CASE_PARAM(intel_dev_tlb, intel_dev_tlbs_gen_params),
 	KUNIT_CASE(intel_piotlb),
 	KUNIT_CASE(intel_pci_caps),
