@@ -57,6 +57,9 @@ static int amd_on, amd_warnings;
 static int amd_irq_remapping;
 static bool amd_broken;
 static struct iommu_domain amd_default;
+static bool amd_no_default;
+/* What another CPU attaches meanwhile */
+static struct iommu_domain *amd_race;
 static struct attach_driver amd;
 
 static void amd_writel(u32 val, void *addr);
@@ -68,6 +71,17 @@ static int amd_switch_on(const char *call, int what)
 	if (!ret)
 		amd_on |= what;
 	return ret;
+}
+
+/* The default domain of the group, which the driver looks up early in an attach */
+static struct iommu_domain *amd_dma_domain(struct device *dev)
+{
+	struct iommu_domain *domain = amd_race;
+
+	amd_race = NULL;
+	if (domain)
+		domain->ops->attach_dev(domain, dev);
+	return amd_no_default ? NULL : &amd_default;
 }
 
 static void amd_put_pages_list(struct list_head *pages)
@@ -124,7 +138,7 @@ static void amd_free_pgtable(struct io_pgtable_ops *ops)
 /* Interrupts are not remapped, and a kernel that never does lacks what for */
 #define irq_remapping_enabled		amd_irq_remapping
 #define arch_create_remap_msi_irq_domain(...) NULL
-#define iommu_get_dma_domain(dev)	({ (void)(dev); &amd_default; })
+#define iommu_get_dma_domain(dev)	amd_dma_domain(dev)
 #define pci_ats_supported(pdev)		true
 #define pci_ats_queue_depth(pdev)	1
 #define pci_find_ext_capability(pdev, cap) ((void)(cap), 0x100)
@@ -242,6 +256,8 @@ static int amd_init(struct kunit *test)
 	amd_sem = 0;
 	amd_nr_flushes = 0;
 	amd_default.type = IOMMU_DOMAIN_IDENTITY;
+	amd_no_default = false;
+	amd_race = NULL;
 	amd_ids[0] = 1;
 	amd_iommu_pd_alloc_bitmap = amd_ids;
 	amd_iommu_pgtable = AMD_IOMMU_V1;
@@ -291,6 +307,12 @@ static void amd_make_v2_only(struct kunit *test, struct iommu_domain *domain)
 	amd_default.type = IOMMU_DOMAIN_DMA;
 }
 
+static void amd_make_v2_alone(struct kunit *test, struct iommu_domain *domain)
+{
+	amd_make_v2(test, domain);
+	amd_no_default = true;
+}
+
 static void amd_hang(struct kunit *test, struct iommu_domain *domain)
 {
 	amd_queue = HANGS;
@@ -308,10 +330,12 @@ static void amd_fill(struct kunit *test, struct iommu_domain *domain)
 /* Commands were given up, or waited for in vain. */
 static void amd_repair(struct kunit *test, struct iommu_domain *domain)
 {
-	if (amd_queue == FULL)
+	if (amd_queue == FULL) {
 		KUNIT_EXPECT_GT(test, amd_warnings, 0);
-	else
+		KUNIT_EXPECT_FALSE(test, amd_flushed(CMD_INV_IOMMU_PAGES, 7));
+	} else {
 		KUNIT_EXPECT_LT(test, amd_sem, amd_unit.cmd_sem_val);
+	}
 	amd_queue = WORKS;
 	amd_unit.cmd_buf_head = amd_unit.cmd_buf_tail;
 	amd_regs[MMIO_CMD_HEAD_OFFSET / 4] = amd_unit.cmd_buf_tail;
@@ -344,6 +368,12 @@ static const struct attach_case amd_v1_cases[] = {
 	{ .name = "amd_iommu_attach_device: success", },
 };
 
+/* Apart, since an older driver does not survive it */
+static const struct attach_case amd_last_cases[] = {
+	{ .name = "attach_device: version 2 tables, no default domain",
+	  .setup = amd_make_v2_alone, .expect = -EINVAL },
+};
+
 static const struct attach_case amd_v2_cases[] = {
 	{ .name = "pdev_pri_ats_enable: PASID cannot be enabled",
 	  .call = "pci_enable_pasid", .ret = -EINVAL, .expect = -ENODEV },
@@ -358,6 +388,7 @@ static const struct attach_case amd_v2_cases[] = {
 
 KUNIT_ARRAY_PARAM(amd_v1, amd_v1_cases, attach_case_desc);
 KUNIT_ARRAY_PARAM(amd_v2, amd_v2_cases, attach_case_desc);
+KUNIT_ARRAY_PARAM(amd_last, amd_last_cases, attach_case_desc);
 
 static void amd_attach_v1(struct kunit *test)
 {
@@ -429,8 +460,8 @@ static void amd_stuck(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* amd_iommu_attach_device: what fails in a kdump kernel is deferred as before. */
-static void amd_deferred(struct kunit *test)
+/* As a kdump kernel finds the device */
+static struct iommu_domain *amd_defer(struct kunit *test)
 {
 	struct iommu_domain *domain;
 
@@ -441,10 +472,55 @@ static void amd_deferred(struct kunit *test)
 	amd_unit.flags |= AMD_IOMMU_FLAG_TRANS_PRE_ENABLED;
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, amd_iommu_ops.probe_device(amd.dev));
 	KUNIT_ASSERT_TRUE(test, amd_iommu_ops.is_attach_deferred(amd.dev));
+	return domain;
+}
+
+/* amd_iommu_attach_device: what fails in a kdump kernel is deferred as before. */
+static void amd_deferred(struct kunit *test)
+{
+	struct iommu_domain *domain = amd_defer(test);
+
 	KUNIT_EXPECT_EQ(test, amd_move(domain, "pci_enable_pasid"), -ENODEV);
 	KUNIT_EXPECT_TRUE(test, amd_iommu_ops.is_attach_deferred(amd.dev));
 	KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
 	KUNIT_EXPECT_FALSE(test, amd_iommu_ops.is_attach_deferred(amd.dev));
+	domain->ops->free(domain);
+}
+
+/* attach_device: two CPUs map first, and each has the device in its domain then. */
+static void amd_deferred_race(struct kunit *test)
+{
+	struct iommu_domain *domain = amd_defer(test);
+	u64 seen;
+
+	amd_race = domain;
+	KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
+	KUNIT_EXPECT_PTR_EQ(test, amd_race, NULL);
+	KUNIT_EXPECT_FALSE(test, amd_iommu_ops.is_attach_deferred(amd.dev));
+	KUNIT_EXPECT_EQ(test, to_pdomain(domain)->dev_cnt, 1);
+	seen = amd_seen(test);
+	KUNIT_EXPECT_NE(test, seen, 0);
+	KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
+	KUNIT_EXPECT_EQ(test, amd_seen(test), seen);
+	domain->ops->free(domain);
+}
+
+/* set_dte_entry: what is cached with the id of a crashed kernel is forgotten. */
+static void amd_old_id(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &amd);
+	u64 *dte = amd_table[amd_pdev.devfn].data;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (i)
+			dte[1] |= 7;
+		amd_nr_flushes = 0;
+		KUNIT_EXPECT_EQ(test, amd_move(domain, NULL), 0);
+		KUNIT_EXPECT_EQ(test, dte[1] & DEV_DOMID_MASK, to_pdomain(domain)->id);
+		KUNIT_EXPECT_EQ(test, amd_flushed(CMD_INV_IOMMU_PAGES, 7), i);
+		domain->ops->detach_dev(domain, amd.dev);
+	}
 	domain->ops->free(domain);
 }
 
@@ -649,6 +725,9 @@ static void amd_busy(struct kunit *test)
 	seen = amd_seen(test);
 	KUNIT_EXPECT_EQ(test, attach_device(amd.dev, to_pdomain(domain)), -EBUSY);
 	KUNIT_EXPECT_EQ(test, amd_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, attach_device(amd.dev, to_pdomain(old)), 0);
+	KUNIT_EXPECT_EQ(test, amd_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, to_pdomain(old)->dev_cnt, 1);
 	KUNIT_EXPECT_PTR_EQ(test, amd_data()->domain, to_pdomain(old));
 	KUNIT_EXPECT_EQ(test, to_pdomain(domain)->dev_cnt, 0);
 	domain->ops->free(domain);
@@ -661,6 +740,8 @@ static struct kunit_case amd_kunit[] = {
 	KUNIT_CASE(amd_again),
 	KUNIT_CASE(amd_stuck),
 	KUNIT_CASE(amd_deferred),
+	KUNIT_CASE(amd_deferred_race),
+	KUNIT_CASE(amd_old_id),
 	KUNIT_CASE(amd_vapic),
 	KUNIT_CASE(amd_no_ats),
 	KUNIT_CASE_PARAM(amd_flush, amd_ranges_gen_params),
@@ -668,6 +749,7 @@ static struct kunit_case amd_kunit[] = {
 	KUNIT_CASE(amd_acpi),
 	KUNIT_CASE(amd_page_requests),
 	KUNIT_CASE(amd_busy),
+	KUNIT_CASE_PARAM(amd_attach_v1, amd_last_gen_params),
 	{}
 };
 
