@@ -384,6 +384,35 @@ static void smmu_detach(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* arm_smmu_destroy_domain_context: it does not resume, and must not come back to the domain. */
+static void smmu_free_asleep(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	struct io_pgtable_ops *ops;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	domain->ops->detach_dev(domain, smmu.dev);
+	KUNIT_EXPECT_NE(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M, 0);
+	ops = to_smmu_domain(domain)->pgtbl_ops;
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	domain->ops->free(domain);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[IRQ], 0);
+	KUNIT_EXPECT_NULL(test, smmu_cbs[0][0].cfg);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(smmus[0].smmu.context_map, TEST_BANKS));
+	/* The bank may walk the table until the next resume. */
+	KUNIT_EXPECT_NE(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M, 0);
+	KUNIT_ASSERT_EQ(test, attach_test.held[PGTABLE], 1);
+	smmu_cbs[0][0].cfg = NULL;
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4], 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
+	free_io_pgtable_ops(ops);
+}
+
 static void smmu_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
@@ -743,6 +772,7 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE(smmu_publish),
 	KUNIT_CASE(smmu_gpu),
 	KUNIT_CASE(smmu_detach),
+	KUNIT_CASE(smmu_free_asleep),
 	KUNIT_CASE_PARAM(smmu_set, smmu_setting_gen_params),
 	KUNIT_CASE(smmu_identity),
 	KUNIT_CASE(smmu_quirk),
