@@ -887,16 +887,27 @@ static void smmu_asid_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, smmu_underflow);
 }
 
-/* A device without ATS is attached, but it has no ATC to invalidate. */
+static u64 smmu_eats(u32 sid)
+{
+	return FIELD_GET(STRTAB_STE_1_EATS, le64_to_cpu(smmu_stes[0][sid][1]));
+}
+
+/* A device without ATS is attached, but it has no ATC to invalidate and is not believed. */
 static void smmu_ats_fails(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 
 	smmu_pci = true;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_eats(1), STRTAB_STE_1_EATS_TRANS);
+	KUNIT_EXPECT_EQ(test, smmu_eats(2), STRTAB_STE_1_EATS_TRANS);
+	smmu_leave(test, domain);
 	attach_test_inject("pci_enable_ats", 1, -EINVAL);
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, smmu_eats(1), STRTAB_STE_1_EATS_ABT);
+	KUNIT_EXPECT_EQ(test, smmu_eats(2), STRTAB_STE_1_EATS_ABT);
 	smmu_forget();
 	domain->ops->flush_iotlb_all(domain);
 	KUNIT_EXPECT_EQ(test, smmu_ops[CMDQ_OP_ATC_INV], 0);
