@@ -91,9 +91,10 @@ static struct {
 	bool hit;
 	int held[NR_HELD];
 	int prints;
-	/* Runtime PM calls them at the first get and the last put */
+	/* Runtime PM calls them at the first get and the last put, unless that get failed */
 	int (*resume)(struct device *dev);
 	int (*suspend)(struct device *dev);
+	bool asleep;
 } attach_test;
 
 /* Whether this call of @call is the one to fail */
@@ -141,6 +142,8 @@ static int __maybe_unused attach_test_pm_get(struct device *dev, const char *cal
 		ret = attach_test.ret;
 	else if (attach_test.held[PM] == 1 && attach_test.resume)
 		ret = attach_test.resume(dev);
+	if (attach_test.held[PM] == 1)
+		attach_test.asleep = ret < 0;
 	if (ret < 0 && !keep)
 		attach_test.held[PM]--;
 	return ret;
@@ -148,7 +151,7 @@ static int __maybe_unused attach_test_pm_get(struct device *dev, const char *cal
 
 static int __maybe_unused attach_test_pm_put(struct device *dev)
 {
-	if (!--attach_test.held[PM] && attach_test.suspend)
+	if (!--attach_test.held[PM] && attach_test.suspend && !attach_test.asleep)
 		return attach_test.suspend(dev);
 	return 0;
 }
