@@ -19,6 +19,7 @@
 #define clk_bulk_prepare_enable(n, c) \
 	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(c), 0))
 #define clk_bulk_disable_unprepare(n, c)	({ (void)(c); attach_test.held[CLK]--; })
+#define pm_runtime_status_suspended(dev)	((void)(dev), !attach_test.held[CLK])
 #undef readl_poll_timeout
 #define readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) \
 	((val) = readl(addr), (cond) ? 0 : -ETIMEDOUT)
@@ -210,6 +211,88 @@ static void qcom_flush(struct kunit *test)
 	old->ops->free(old);
 }
 
+/* What is written to the registers of the first IOMMU, which does so only with clocks */
+static void qcom_clear(void)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
+		qcom_regs[i][ARM_SMMU_CB_S1_TLBIVAL / 4] = 0;
+		qcom_regs[i][ARM_SMMU_CB_TLBSYNC / 4] = ~0;
+	}
+}
+
+static void qcom_untouched(struct kunit *test)
+{
+	int i;
+
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4], 0);
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIVAL / 4], 0);
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_TLBSYNC / 4], ~0);
+	}
+}
+
+/* Bank 2 was never given to the kernel by the firmware. */
+static void qcom_wake(struct kunit *test, bool missed)
+{
+	int i;
+
+	qcom_regs[2][ARM_SMMU_CB_SCTLR / 4] = ARM_SMMU_SCTLR_M;
+	KUNIT_EXPECT_EQ(test, qcom_iommu_resume(qcom_iommus[0]->dev), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4],
+				missed && i < 2 ? i + 1 : 0);
+	KUNIT_EXPECT_EQ(test, qcom_regs[2][ARM_SMMU_CB_SCTLR / 4], ARM_SMMU_SCTLR_M);
+	KUNIT_EXPECT_EQ(test, qcom_iommu_suspend(qcom_iommus[0]->dev), 0);
+	qcom_clear();
+}
+
+/* The IOMMU does not resume for what cannot fail, and hears of it later. */
+static void qcom_asleep(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct iommu_iotlb_gather gather = {};
+	struct io_pgtable_ops *ops;
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	seen = qcom_seen(test);
+	KUNIT_ASSERT_EQ(test, domain->ops->map(domain, SZ_1M, SZ_1M, SZ_4K, IOMMU_READ,
+					       GFP_KERNEL), 0);
+	qcom_clear();
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap(domain, SZ_1M, SZ_4K, &gather), SZ_4K);
+	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, domain->ops->iova_to_phys(domain, SZ_1M), 0);
+	qcom_wake(test, true);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	qcom_wake(test, false);
+
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	domain->ops->iotlb_sync(domain, &gather);
+	qcom_untouched(test);
+	qcom_wake(test, true);
+
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	domain->ops->detach_dev(domain, qcom.dev);
+	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	domain->ops->free(domain);
+	qcom_untouched(test);
+	/* Who has clocks may walk it. */
+	KUNIT_ASSERT_EQ(test, attach_test.held[PGTABLE], 1);
+	qcom_wake(test, true);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
+	free_io_pgtable_ops(ops);
+}
+
 static void qcom_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
@@ -234,6 +317,7 @@ static int qcom_init(struct kunit *test)
 		iommu = kunit_kzalloc(test, struct_size(iommu, ctxs, 4), GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, iommu);
 		iommu->dev = attach_test_device(test, "qcom-iommu");
+		iommu->max_asid = 3;
 		dev_set_drvdata(iommu->dev, iommu);
 		/* The tables may be anywhere. */
 		KUNIT_ASSERT_EQ(test, dma_set_mask(iommu->dev, DMA_BIT_MASK(64)), 0);
@@ -281,6 +365,7 @@ static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE(qcom_again),
 	KUNIT_CASE(qcom_return),
 	KUNIT_CASE(qcom_flush),
+	KUNIT_CASE(qcom_asleep),
 	KUNIT_CASE(qcom_publish),
 	KUNIT_CASE_PARAM(qcom_attach, qcom_last_gen_params),
 	{}
