@@ -18,6 +18,7 @@ class Join:
         self.calls = dict.fromkeys(NUMBERS, 0)
         self.iommu, self.n, self.broken, self.exhausted = iommu, n, broken, exhausted
         self.answers = {0: error} if error else {}
+        self.no_memory = "EIO" if kernel == "stock" else "ENOMEM"
         self.domain = None                              # fresh, reused; None: it did not join
         self.count("attach_dev", n)                     # the claim's blocking domain
         self.errno = (self.stock if kernel == "stock" else self.patched)(domains, kernel != "without")
@@ -44,7 +45,7 @@ class Join:
         """A new domain, attached"""
         self.count("domain_alloc")
         if self.exhausted:
-            return "EIO"
+            return self.no_memory
         if answer := self.attach(self.iommu):
             self.count("domain_free")
             return answer

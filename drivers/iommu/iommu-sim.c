@@ -18,6 +18,7 @@
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/msi.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
@@ -56,7 +57,7 @@ enum sim_stat {
 	SIM_S_DMA_FAULT, SIM_NR_DEV_STATS,
 	SIM_S_ALLOC = SIM_NR_DEV_STATS, SIM_S_ALLOC_CORE, SIM_S_ALLOC_FAILED,
 	SIM_S_FREE, SIM_S_FREE_CORE, SIM_S_MAP, SIM_S_MAP_FAILED, SIM_S_UNMAP,
-	SIM_S_VIOLATION, SIM_NR_STATS
+	SIM_S_LOOKUP, SIM_S_VIOLATION, SIM_NR_STATS
 };
 
 static const char * const sim_stat_names[] = {
@@ -73,6 +74,7 @@ static const char * const sim_stat_names[] = {
 	[SIM_S_MAP]		= "map",
 	[SIM_S_MAP_FAILED]	= "map-failed",
 	[SIM_S_UNMAP]		= "unmap",
+	[SIM_S_LOOKUP]		= "lookup",
 	[SIM_S_VIOLATION]	= "violations",
 };
 
@@ -121,6 +123,7 @@ struct sim_inst {
 	u64 page_sizes;
 	u64 max_domains;
 	u64 coherent;
+	u64 adapt;
 	u64 enforce;
 	u64 intr_remap;
 	struct sim_msi msi;
@@ -159,6 +162,8 @@ struct sim_domain {
 	u64 mapped;
 	struct list_head ids;
 	u64 family;
+	dma_addr_t aperture_start;
+	dma_addr_t aperture_end;
 	unsigned int nr;
 	unsigned int nr_devs;
 	bool bound;
@@ -180,6 +185,7 @@ struct sim_map {
 static DEFINE_MUTEX(sim_mutex);
 static LIST_HEAD(sim_insts);
 static LIST_HEAD(sim_domains);
+static u32 *sim_doorbell;	/* a page */
 static DEFINE_SPINLOCK(sim_fault_lock);
 static struct sim_node sim_root = {
 	.nr_stats = SIM_NR_STATS,
@@ -259,7 +265,7 @@ static int sim_insert(struct sim_domain *dom, struct sim_map *map, gfp_t gfp)
 			xas_set_err(&xas, -EEXIST);
 		} else {
 			xas_store(&xas, map);
-			if (!xas_error(&xas))
+			if (!xas_error(&xas) && !(map->prot & IOMMU_MMIO))
 				dom->mapped += map->size;
 		}
 		xas_unlock_irqrestore(&xas, flags);
@@ -349,7 +355,8 @@ static size_t sim_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 			sim_violation("domain %u: the page at iova 0x%lx was freed while mapped",
 				      dom->nr, map->iova);
 		done = map->iova + map->size - iova;
-		dom->mapped -= map->size;
+		if (!(map->prot & IOMMU_MMIO))
+			dom->mapped -= map->size;
 		kfree(map);
 	}
 	xa_unlock_irqrestore(&dom->pt, flags);
@@ -370,6 +377,7 @@ static phys_addr_t sim_iova_to_phys(struct iommu_domain *domain,
 	if (map)
 		phys = map->phys + (iova - map->iova);
 	xa_unlock_irqrestore(&dom->pt, flags);
+	sim_count(SIM_S_LOOKUP);
 	return phys;
 }
 
@@ -447,6 +455,59 @@ static int sim_dma_copy(struct sim_dev *sdev, unsigned long dst,
 	return ret;
 }
 
+/*
+ * An interrupt, composed as for a device with MSIs. The page of the doorbell
+ * shows whether it got there; where there is no software-managed window, its
+ * own address is not translated.
+ */
+static int sim_ring(struct sim_dev *sdev)
+{
+	phys_addr_t phys = virt_to_phys(sim_doorbell);
+	static DEFINE_MUTEX(lock);
+	struct sim_domain *dom;
+	struct msi_desc *desc;
+	struct msi_msg msg;
+	int ret = -ENODEV;
+	u64 addr;
+	u32 data;
+
+	desc = kzalloc(sizeof(*desc), GFP_KERNEL);
+	if (!desc)
+		return -ENOMEM;
+
+	mutex_lock(&lock);
+	msg.address_hi = upper_32_bits(phys);
+	msg.address_lo = lower_32_bits(phys);
+	data = *sim_doorbell + 1;
+	desc->dev = sdev->dev;
+	if (desc->dev)
+		ret = iommu_dma_prepare_msi(desc, phys);
+	if (ret)
+		goto out;
+	iommu_dma_compose_msi_msg(desc, &msg);
+	addr = (u64)msg.address_hi << 32 | msg.address_lo;
+
+	ret = -EFAULT;
+	mutex_lock(&sim_mutex);
+	dom = sdev->dom;
+	if (addr == phys && sdev->inst->msi.type[0] != 's') {
+		*sim_doorbell = data;
+		ret = 0;
+	} else if (dom && !dom->freed && sim_is_paging(dom)) {
+		xa_lock_irq(&dom->pt);
+		ret = sim_access(dom, addr, (char *)&data, sizeof(data),
+				 IOMMU_WRITE);
+		xa_unlock_irq(&dom->pt);
+	}
+	mutex_unlock(&sim_mutex);
+	if (!ret && *sim_doorbell != data)
+		ret = -EFAULT;
+out:
+	mutex_unlock(&lock);
+	kfree(desc);
+	return ret;
+}
+
 /* Domains */
 
 static struct iommu_domain *sim_domain_alloc(unsigned int type)
@@ -511,8 +572,9 @@ static bool sim_fits(struct sim_domain *dom, struct sim_inst *inst)
 		return true;
 
 	return dom->family == inst->family &&
-	       dom->domain.geometry.aperture_start >= inst->aperture_start &&
-	       dom->domain.geometry.aperture_end <= inst->aperture_end &&
+	       (inst->adapt ||
+		(dom->domain.geometry.aperture_start >= inst->aperture_start &&
+		 dom->domain.geometry.aperture_end <= inst->aperture_end)) &&
 	       !(dom->domain.pgsize_bitmap & ~inst->page_sizes) &&
 	       (inst->enforce || !dom->enforced);
 }
@@ -536,6 +598,22 @@ static struct sim_id *sim_get_id(struct sim_domain *dom, struct sim_inst *inst)
 	return id;
 }
 
+/* As when it was bound, or less if there are IOMMUs in it that adapt it */
+static void sim_set_aperture(struct sim_domain *dom)
+{
+	dma_addr_t start = dom->aperture_start, end = dom->aperture_end;
+	struct sim_id *id;
+
+	list_for_each_entry(id, &dom->ids, entry) {
+		if (!id->inst->adapt)
+			continue;
+		start = max_t(dma_addr_t, start, id->inst->aperture_start);
+		end = min_t(dma_addr_t, end, id->inst->aperture_end);
+	}
+	dom->domain.geometry.aperture_start = start;
+	dom->domain.geometry.aperture_end = end;
+}
+
 static void sim_leave(struct sim_dev *sdev)
 {
 	struct sim_domain *dom = sdev->dom;
@@ -556,6 +634,7 @@ static void sim_leave(struct sim_dev *sdev)
 	if (id) {
 		id->inst->nr_ids--;
 		kfree(id);
+		sim_set_aperture(dom);
 	}
 	sdev->dom = NULL;
 	sdev->id = NULL;
@@ -578,8 +657,8 @@ static void sim_enter(struct sim_dev *sdev, struct sim_domain *dom,
 		dom->bound = true;
 		dom->family = inst->family;
 		dom->domain.pgsize_bitmap = inst->page_sizes;
-		dom->domain.geometry.aperture_start = inst->aperture_start;
-		dom->domain.geometry.aperture_end = inst->aperture_end;
+		dom->aperture_start = inst->aperture_start;
+		dom->aperture_end = inst->aperture_end;
 		dom->domain.geometry.force_aperture = true;
 	}
 	xa_lock_irq(&dom->pt);
@@ -589,6 +668,7 @@ static void sim_enter(struct sim_dev *sdev, struct sim_domain *dom,
 	}
 	list_add_tail(&sdev->id_entry, &id->devs);
 	xa_unlock_irq(&dom->pt);
+	sim_set_aperture(dom);
 }
 
 static int __sim_attach(struct sim_domain *dom, struct sim_dev *sdev)
@@ -755,9 +835,10 @@ static void sim_add_resv(struct list_head *head, u64 start, u64 length,
 {
 	struct iommu_resv_region *region;
 
-	region = iommu_alloc_resv_region(start, length, prot, type, GFP_KERNEL);
-	if (region)
-		list_add_tail(&region->list, head);
+	/* Nobody could be told that there is no memory */
+	region = iommu_alloc_resv_region(start, length, prot, type,
+					 GFP_KERNEL | __GFP_NOFAIL);
+	list_add_tail(&region->list, head);
 }
 
 static void sim_get_resv_regions(struct device *dev, struct list_head *head)
@@ -783,6 +864,10 @@ static void sim_get_resv_regions(struct device *dev, struct list_head *head)
 static bool sim_capable(struct device *dev, enum iommu_cap cap)
 {
 	struct sim_dev *sdev = dev_iommu_priv_get(dev);
+
+	/* IOMMU_CAP_ENFORCE_CACHE_COHERENCY, which not every kernel has */
+	if (cap == IOMMU_CAP_PRE_BOOT_PROTECTION + 1)
+		return sdev->inst->enforce;
 
 	switch (cap) {
 	case IOMMU_CAP_CACHE_COHERENCY:
@@ -1067,6 +1152,19 @@ static ssize_t sim_dma_write(struct file *file, const char __user *ubuf,
 
 SIM_FILE(sim_dma);
 
+static int sim_msi_show(struct seq_file *s, void *unused)
+{
+	return 0;
+}
+
+static ssize_t sim_msi_write(struct file *file, const char __user *ubuf,
+			     size_t count, loff_t *ppos)
+{
+	return sim_ring(sim_file_data(file)) ?: count;
+}
+
+SIM_FILE(sim_msi);
+
 static int sim_stats_show(struct seq_file *s, void *unused)
 {
 	struct sim_node *node = s->private;
@@ -1190,6 +1288,8 @@ SIM_ATTR(max_domains, "%llu", U32_MAX)
 CONFIGFS_ATTR(sim_inst_, max_domains);
 SIM_ATTR(coherent, "%llu", 1)
 CONFIGFS_ATTR(sim_inst_, coherent);
+SIM_ATTR(adapt, "%llu", 1)
+CONFIGFS_ATTR(sim_inst_, adapt);
 SIM_ATTR(enforce, "%llu", 1)
 CONFIGFS_ATTR(sim_inst_, enforce);
 SIM_ATTR(intr_remap, "%llu", 1)
@@ -1291,6 +1391,7 @@ static struct configfs_attribute *sim_inst_attrs[] = {
 	&sim_inst_attr_page_sizes,
 	&sim_inst_attr_max_domains,
 	&sim_inst_attr_coherent,
+	&sim_inst_attr_adapt,
 	&sim_inst_attr_enforce,
 	&sim_inst_attr_intr_remap,
 	&sim_inst_attr_msi,
@@ -1397,6 +1498,7 @@ static struct config_item *sim_make_dev(struct config_group *group,
 	config_item_init_type_name(&sdev->cfg, name, &sim_dev_type);
 	sim_node_init(&sdev->node, name, &inst->node);
 	debugfs_create_file("dma", 0200, sdev->node.dir, sdev, &sim_dma_fops);
+	debugfs_create_file("msi", 0200, sdev->node.dir, sdev, &sim_msi_fops);
 	debugfs_create_file("refuse", 0600, sdev->node.dir, sdev,
 			    &sim_refuse_fops);
 	return &sdev->cfg;
@@ -1499,6 +1601,9 @@ static struct configfs_subsystem sim_subsys = {
 
 static int __init sim_init(void)
 {
+	sim_doorbell = (u32 *)get_zeroed_page(GFP_KERNEL);
+	if (!sim_doorbell)
+		return -ENOMEM;
 	config_group_init(&sim_subsys.su_group);
 	mutex_init(&sim_subsys.su_mutex);
 	sim_node_init(&sim_root, "iommu-sim", NULL);

@@ -312,6 +312,12 @@ static inline int sim_dma(const char *dev, unsigned long dst,
 	return sim_write(buf, SIM_DEBUG "/%s/dma", dev);
 }
 
+/* -EFAULT if the interrupt does not arrive */
+static inline int sim_ring(const char *dev)
+{
+	return sim_write("1", SIM_DEBUG "/%s/msi", dev);
+}
+
 /* What is counted, and what must not change */
 
 /* A counter of the node's file "stats", or -1 */

@@ -53,6 +53,7 @@ struct world {
 	unsigned int domains;
 	unsigned int leaked;		/* domains that could not be freed */
 	unsigned long pages;		/* mapped */
+	unsigned long pins;		/* of them, by a device without IOMMU */
 	unsigned long mmio;		/* the same, but of a device: not pinned */
 	unsigned long page_size;
 	char *mem;
@@ -109,14 +110,15 @@ static void expect_state(struct __test_metadata *_metadata, struct world *w,
 			 int line)
 {
 	unsigned long pages = w->domains ? w->pages : 0;
+	unsigned long locked = pages ?: w->pins;
 	unsigned long mapped = (w->pages + w->mmio) * w->page_size;
 	unsigned int i, j, full = 0, empty = 0;
 	struct sim_state now;
 
 	ASSERT_EQ(0, sim_state(&now));
-	EXPECT_EQ(pages, now.pinned - w->start.pinned)
+	EXPECT_EQ(pages + w->pins, now.pinned - w->start.pinned)
 		AT(line);
-	EXPECT_EQ(pages * w->page_size / 1024, now.locked - w->start.locked)
+	EXPECT_EQ(locked * w->page_size / 1024, now.locked - w->start.locked)
 		AT(line);
 	if (!w->sim)
 		return;
@@ -351,6 +353,7 @@ static void close_world(struct __test_metadata *_metadata, struct world *w)
 	close(w->container);
 	w->domains = 0;
 	w->pages = 0;
+	w->pins = 0;
 	w->mmio = 0;
 	expect_state(_metadata, w, __LINE__);
 	if (w->sim)
@@ -746,7 +749,7 @@ TEST_F(sim, no_domain)
 
 	three_domains(_metadata, w);
 	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
-	NO_JOIN("x/d", -EIO);
+	NO_JOIN("x/d", -ENOMEM);
 	COUNTS(.attach = 3, .refused = 3);
 	NO_DMA("x/d");
 	JOIN("x/d", FRESH);
@@ -759,7 +762,7 @@ TEST_F(sim, no_domain_at_all)
 
 	ADD("x", "", "d");
 	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
-	NO_JOIN("x/d", -EIO);
+	NO_JOIN("x/d", -ENOMEM);
 	COUNTS();
 	JOIN("x/d", FRESH);
 	MAP_ALL();
@@ -855,6 +858,28 @@ TEST_F(sim, invalid_vaddr)
 	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_MAP_DMA, &map));
 	JOIN("x/d", FRESH);
 	DMA("x/d");
+}
+
+/*
+ * A mapping is where the device has a reserved region: it only gets a domain of
+ * its own, to find out whether its driver refuses it in any case.
+ */
+TEST_F(sim, refused_or_reserved)
+{
+	struct world *w = &self->w;
+
+	ADD("b", "family=1 reserved=0x1000000-0x10fffff", "d");
+	ASSERT_EQ(0, sim_refuse("b/d", EPERM));
+	NO_JOIN("b/d", -EPERM);
+	three_domains(_metadata, w);
+	NO_JOIN("b/d", -EPERM);
+	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
+	ASSERT_EQ(0, sim_refuse("b/d", 0));
+	NO_JOIN("b/d", -EINVAL);
+	COUNTS(.attach = 1, .alloc = 1, .free = 1);
+	NO_DMA("b/d");
+	CALL(unmap_page, 0);
+	JOIN("b/d", SAME);
 }
 
 /* VFIO takes no device whose DMA is not coherent */
@@ -1231,12 +1256,62 @@ FIXTURE_VARIANT_ADD(iova, reserved_fresh) {
 };
 
 FIXTURE_VARIANT_ADD(iova, reserved_mapped) {
-	"", "reserved=0x1000000-0x1ffffff", 0x1fff000, 0, -EINVAL, 0, { }
+	"", "reserved=0x1000000-0x1ffffff", 0x1fff000, 0, -EINVAL, 0,
+	{ .attach = 1, .alloc = 1, .free = 1 }
 };
 
 FIXTURE_VARIANT_ADD(iova, reserved_mapped_fresh) {
 	"family=1", "family=2 reserved=0x1000000-0x1ffffff", 0x1000000, 0,
-	-EINVAL, 0, { }
+	-EINVAL, 0, { .attach = 1, .alloc = 1, .free = 1 }
+};
+
+/* At an end of the aperture, where no range is left that says so */
+FIXTURE_VARIANT_ADD(iova, reserved_at_start) {
+	"", "reserved=0-0x1ffffff", 0, 0x1000, 0, SAME, { .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, reserved_at_end) {
+	"", "reserved=0x2000000-0xffffffffffff", 0x1000000, ABOVE, 0, SAME,
+	{ .attach = 1 }
+};
+
+/* It makes the domain narrower when it is attached, as VT-d does */
+FIXTURE_VARIANT_ADD(iova, adapts) {
+	"", "adapt=1 aperture_end=0xffffffff", 0x1000000, ABOVE, 0, SAME,
+	{ .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, adapts_mapped) {
+	"", "adapt=1 aperture_end=0xffffffff", ABOVE, 0, -EINVAL, 0,
+	{ .attach = 1 }
+};
+
+/* The end of the aperture plus one is 0 */
+#define WIDE		"aperture_end=0xffffffffffffffff"
+#define LAST_PAGE	0xfffffffffffff000UL
+
+FIXTURE_VARIANT_ADD(iova, last_page) {
+	WIDE, WIDE, LAST_PAGE, 0, 0, SAME, { .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, last_page_fresh) {
+	"family=1 " WIDE, "family=2 " WIDE, LAST_PAGE, 0, 0, FRESH,
+	{ .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, last_page_reserved) {
+	WIDE, WIDE " reserved=0xfffffffffff00000-0xffffffffffffffff", LAST_PAGE,
+	0, -EINVAL, 0, { .attach = 1, .alloc = 1, .free = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, last_page_denied) {
+	WIDE, WIDE " reserved=0xfffffffffff00000-0xffffffffffffffff", 0x1000000,
+	LAST_PAGE, 0, SAME, { .attach = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, last_page_out_of_reach) {
+	"family=1 " WIDE, "family=2", LAST_PAGE, 0, -EINVAL, 0,
+	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
 };
 
 /* The first one's holes make ranges: those outside of the aperture go whole */
@@ -1259,11 +1334,13 @@ FIXTURE_VARIANT_ADD(iova, relaxable_mapped) {
 };
 
 FIXTURE_VARIANT_ADD(iova, msi_mapped) {
-	"", "msi=hw,0x1000000", 0x1000000, 0, -EINVAL, 0, { }
+	"", "msi=hw,0x1000000", 0x1000000, 0, -EINVAL, 0,
+	{ .attach = 1, .alloc = 1, .free = 1 }
 };
 
 FIXTURE_VARIANT_ADD(iova, sw_msi_mapped) {
-	"", "msi=sw,0x1000000", 0x10ff000, 0, -EINVAL, 0, { }
+	"", "msi=sw,0x1000000", 0x10ff000, 0, -EINVAL, 0,
+	{ .attach = 1, .alloc = 1, .free = 1 }
 };
 
 /* Nothing is left to map: seen after the group was attached */
@@ -1329,14 +1406,78 @@ TEST_F(iova, join)
 	}
 	/* What was denied may be mapped again, unless the first one denies it */
 	if (variant->denied)
-		EXPECT_EQ(variant->fresh || strstr(variant->second, "reserved") ?
+		EXPECT_EQ(variant->fresh || strstr(variant->second, "reserved") ||
+			  strstr(variant->second, "adapt") ?
 			  0 : -EINVAL, map_at(w, variant->denied));
 	/* The first one's own limit stays */
-	EXPECT_EQ(-EINVAL, map_at(w, 1UL << 48));
+	EXPECT_EQ(strstr(variant->first, WIDE) ? 0 : -EINVAL,
+		  map_at(w, 1UL << 48));
 	STATE();
 	JOIN("a/e", SAME);
 	LEAVE("a/d", 0);
 	STATE();
+}
+
+static long unmap_all(struct world *w)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = VFIO_DMA_UNMAP_FLAG_ALL,
+	};
+
+	if (ioctl(w->container, VFIO_IOMMU_UNMAP_DMA, &unmap))
+		return -errno;
+	return unmap.size;
+}
+
+/* Mappings that end where the address space does, of a page and of more */
+TEST_F(sim, last_page)
+{
+	struct world *w = &self->w;
+	unsigned long iova;
+	int n;
+
+	ADD("a", "family=1 " WIDE, "d");
+	ADD("b", "family=2 " WIDE, "d");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	for (n = 1; n <= NR_PAGES; n++) {
+		unsigned long size = n * w->page_size;
+
+		iova = -size;
+		ASSERT_EQ(0, vfio_map(w->container, w->mem, iova, size));
+		w->pages += n;
+		STATE();
+		EXPECT_EQ(-EEXIST, vfio_map(w->container, w->mem, iova, size));
+		EXPECT_EQ(-EEXIST, map_at(w, LAST_PAGE));
+		JOIN("b/d", FRESH);
+		memset(w->mem, ++w->seed, size);
+		memset(w->mem + w->page_size, 0, w->page_size);
+		EXPECT_EQ(0, sim_dma("b/d", IOVA(1), iova, w->page_size));
+		EXPECT_EQ(0, memcmp(w->mem + w->page_size, w->mem,
+				    w->page_size));
+		/* All of it or nothing */
+		if (n > 1) {
+			EXPECT_EQ(-EINVAL, vfio_unmap(w->container, LAST_PAGE,
+						      w->page_size));
+			EXPECT_EQ(-EINVAL, vfio_unmap(w->container, iova,
+						      size - w->page_size));
+		}
+		EXPECT_EQ(0, vfio_unmap(w->container, iova, size));
+		w->pages -= n;
+		STATE();
+		EXPECT_EQ(-EFAULT, sim_dma("a/d", IOVA(1), LAST_PAGE, 1));
+		EXPECT_EQ(-EFAULT, sim_dma("b/d", IOVA(1), LAST_PAGE, 1));
+		LEAVE("b/d", 1);
+	}
+	ASSERT_EQ(0, map_at(w, LAST_PAGE));
+	JOIN("b/d", FRESH);
+	EXPECT_EQ((NR_PAGES + 1) * w->page_size, unmap_all(w));
+	w->pages = 0;
+	STATE();
+	ASSERT_EQ(0, map_at(w, LAST_PAGE));
+	LEAVE("a/d", 1);
+	LEAVE("b/d", 1);
 }
 
 /* Regions of groups that share them stay until the last one leaves */
@@ -1375,24 +1516,25 @@ FIXTURE_VARIANT(coherency) {
 	const char *first;
 	const char *second;
 	int fresh;
+	int refused;
 	int enforced[3];	/* VFIO_DMA_CC_IOMMU: first, both, second */
 };
 
 FIXTURE_VARIANT_ADD(coherency, both) {
-	"enforce=1", "enforce=1", SAME, { 1, 1, 1 }
+	"enforce=1", "enforce=1", SAME, 0, { 1, 1, 1 }
 };
 
 FIXTURE_VARIANT_ADD(coherency, first) {
-	"enforce=1", "enforce=0", FRESH, { 1, 0, 0 }
+	"enforce=1", "enforce=0", FRESH, 1, { 1, 0, 0 }
 };
 
-/* The domain stays as it was made */
+/* A domain that does not enforce it is not even asked */
 FIXTURE_VARIANT_ADD(coherency, second) {
-	"enforce=0", "enforce=1", SAME, { 0, 0, 0 }
+	"enforce=0", "enforce=1", FRESH, 0, { 0, 0, 1 }
 };
 
 FIXTURE_VARIANT_ADD(coherency, none) {
-	"enforce=0", "enforce=0", SAME, { 0, 0, 0 }
+	"enforce=0", "enforce=0", SAME, 0, { 0, 0, 0 }
 };
 
 FIXTURE_SETUP(coherency)
@@ -1424,12 +1566,11 @@ TEST_F(coherency, mix)
 
 	EXPECT_EQ(variant->enforced[0], enforced(w));
 	JOIN("x/d", fresh);
-	COUNTS(.attach = 1 + fresh, .refused = fresh, .alloc = fresh,
-	       .map = fresh * REPLAY);
+	COUNTS(.attach = 1 + variant->refused, .refused = variant->refused,
+	       .alloc = fresh, .map = fresh * REPLAY);
 	EXPECT_EQ(variant->enforced[1], enforced(w));
 	DMA("a/d");
 	DMA("x/d");
-	/* Either takes the newest one: what does not enforce takes both */
 	JOIN("a/e", SAME);
 	JOIN("x/e", SAME);
 	COUNTS(.attach = 2);
@@ -1438,6 +1579,96 @@ TEST_F(coherency, mix)
 	LEAVE("a/d", fresh);
 	EXPECT_EQ(variant->enforced[2], enforced(w));
 	DMA("x/d");
+}
+
+/*
+ * Orders in which groups join and leave whose IOMMUs can enforce coherency (n,
+ * m) or not (i). In none of them there is less of it than if each group were
+ * tried with a fresh domain first.
+ */
+
+FIXTURE(order) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(order) {
+	struct {
+		const char *dev;	/* "-..." leaves */
+		int domain;		/* one that comes or goes */
+		int enforced;		/* all domains of the container */
+	} step[8];
+};
+
+FIXTURE_VARIANT_ADD(order, i_n) { {
+	{ "i/d", 1, 0 }, { "n/d", 1, 0 }, { "-n/d", 1, 0 },
+} };
+
+FIXTURE_VARIANT_ADD(order, n_i) { {
+	{ "n/d", 1, 1 }, { "i/d", 1, 0 }, { "-n/d", 1, 0 },
+} };
+
+FIXTURE_VARIANT_ADD(order, i_n_and_i_leaves) { {
+	{ "i/d", 1, 0 }, { "n/d", 1, 0 }, { "-i/d", 1, 1 }, { "i/d", 1, 0 },
+} };
+
+FIXTURE_VARIANT_ADD(order, n_i_and_i_leaves) { {
+	{ "n/d", 1, 1 }, { "i/d", 1, 0 }, { "-i/d", 1, 1 },
+} };
+
+/* The third one goes where the second one is, or the first one */
+FIXTURE_VARIANT_ADD(order, i_n_m) { {
+	{ "i/d", 1, 0 }, { "n/d", 1, 0 }, { "m/d", 0, 0 }, { "-n/d", 0, 0 },
+	{ "-i/d", 1, 1 },
+} };
+
+FIXTURE_VARIANT_ADD(order, n_i_m) { {
+	{ "n/d", 1, 1 }, { "i/d", 1, 0 }, { "m/d", 0, 0 }, { "-n/d", 0, 0 },
+	{ "-i/d", 1, 1 },
+} };
+
+FIXTURE_VARIANT_ADD(order, n_m_i_and_all_but_m) { {
+	{ "n/d", 1, 1 }, { "m/d", 0, 1 }, { "i/d", 1, 0 }, { "j/d", 0, 0 },
+	{ "-n/d", 0, 0 }, { "-i/d", 0, 0 }, { "-j/d", 1, 1 },
+} };
+
+FIXTURE_SETUP(order)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	ADD("i", "enforce=0", "d");
+	ADD("j", "enforce=0", "d");
+	ADD("n", "enforce=1", "d");
+	ADD("m", "enforce=1", "d");
+}
+
+FIXTURE_TEARDOWN(order)
+{
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(order, coherency)
+{
+	struct world *w = &self->w;
+	int i, join;
+
+	for (i = 0; i < 8 && variant->step[i].dev; i++) {
+		const char *dev = variant->step[i].dev;
+
+		join = *dev != '-';
+		if (join)
+			JOIN(dev, variant->step[i].domain);
+		else
+			LEAVE(dev + 1, variant->step[i].domain);
+		if (!i)
+			MAP_ALL();
+		EXPECT_EQ(variant->step[i].enforced, enforced(w))
+			TH_LOG("after step %d", i);
+		if (join)
+			DMA(dev);
+		else
+			NO_DMA(dev + 1);
+	}
 }
 
 /* Software-managed MSI windows: the cookie is there from the start, or never */
@@ -1450,19 +1681,28 @@ FIXTURE_VARIANT(msi) {
 	const char *first;
 	const char *second;
 	int fresh;
+	unsigned long window;	/* of the second one, or 0 */
 };
 
 FIXTURE_VARIANT_ADD(msi, none_none) { "", "", SAME };
-FIXTURE_VARIANT_ADD(msi, none_sw) { "", "msi=sw,0x8000000", FRESH };
+FIXTURE_VARIANT_ADD(msi, none_sw) { "", "msi=sw,0x8000000", FRESH, 0x8000000 };
 FIXTURE_VARIANT_ADD(msi, none_hw) { "", "msi=hw,0xfee00000", SAME };
-FIXTURE_VARIANT_ADD(msi, sw_none) { "msi=sw,0x8000000", "", SAME };
-FIXTURE_VARIANT_ADD(msi, sw_sw) { "msi=sw,0x8000000", "msi=sw,0x8000000", SAME };
-FIXTURE_VARIANT_ADD(msi, sw_elsewhere) {
-	"msi=sw,0x8000000", "msi=sw,0x9000000", SAME
+FIXTURE_VARIANT_ADD(msi, sw_none) { "msi=sw,0x8000000", "", FRESH };
+FIXTURE_VARIANT_ADD(msi, sw_sw) {
+	"msi=sw,0x8000000", "msi=sw,0x8000000", SAME, 0x8000000
 };
 
-FIXTURE_VARIANT_ADD(msi, sw_hw) { "msi=sw,0x8000000", "msi=hw,0xfee00000", SAME };
-FIXTURE_VARIANT_ADD(msi, hw_sw) { "msi=hw,0xfee00000", "msi=sw,0x8000000", FRESH };
+FIXTURE_VARIANT_ADD(msi, sw_elsewhere) {
+	"msi=sw,0x8000000", "msi=sw,0x9000000", FRESH, 0x9000000
+};
+
+FIXTURE_VARIANT_ADD(msi, sw_hw) {
+	"msi=sw,0x8000000", "msi=hw,0xfee00000", FRESH
+};
+
+FIXTURE_VARIANT_ADD(msi, hw_sw) {
+	"msi=hw,0xfee00000", "msi=sw,0x8000000", FRESH, 0x8000000
+};
 
 FIXTURE_SETUP(msi)
 {
@@ -1481,12 +1721,14 @@ FIXTURE_TEARDOWN(msi)
 	close_world(_metadata, &self->w);
 }
 
-/* A domain without the cookie is not even asked */
+/* A domain with another window is not even asked */
 TEST_F(msi, join)
 {
 	struct world *w = &self->w;
 	int fresh = variant->fresh;
 
+	EXPECT_EQ(0, sim_ring("a/d"));
+	get_counts(&w->mark);
 	JOIN("x/d", fresh);
 	COUNTS(.attach = 1, .alloc = fresh, .map = fresh * REPLAY);
 	DMA("x/d");
@@ -1495,9 +1737,26 @@ TEST_F(msi, join)
 	COUNTS(.attach = 2);
 	DMA("x/e");
 	DMA("a/d");
+	EXPECT_EQ(0, sim_ring("x/d"));
+	EXPECT_EQ(0, sim_ring("a/e"));
+	EXPECT_EQ(0, sim_ring("x/e"));
+	/* The doorbell is where the window is, to be written only */
+	if (variant->window) {
+		EXPECT_EQ(0, sim_dma("x/d", variant->window, IOVA(0), 4));
+		EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), variant->window, 4));
+	}
 	LEAVE("a/e", 0);
 	LEAVE("a/d", fresh);
+	/* The window of the first one is free, unless the second one has it */
+	EXPECT_EQ(variant->window == 0x8000000 ? -EINVAL : 0,
+		  vfio_map(w->container, w->mem, 0x8000000, w->page_size));
+	w->pages += variant->window != 0x8000000;
+	STATE();
 	DMA("x/d");
+	EXPECT_EQ(0, sim_ring("x/e"));
+	EXPECT_EQ(0, sim_ring("x/d"));
+	if (variant->window != 0x8000000)
+		EXPECT_EQ(0, sim_dma("x/d", IOVA(1), 0x8000000, 4));
 }
 
 /* The one with the cookie is behind one without */
@@ -1510,10 +1769,12 @@ TEST_F(sim, msi_in_the_last)
 	JOIN("a/d", FRESH);
 	MAP_ALL();
 	JOIN("b/d", FRESH);
-	COUNTS(.attach = 3, .refused = 1, .alloc = 2, .map = 2 * REPLAY);
+	COUNTS(.attach = 2, .alloc = 2, .map = 2 * REPLAY);
 	JOIN("a/e", SAME);
 	COUNTS(.attach = 1);
 	DMA("a/e");
+	EXPECT_EQ(0, sim_ring("a/e"));
+	EXPECT_EQ(0, sim_ring("b/d"));
 }
 
 /* A group whose interrupts are not isolated */
@@ -1531,6 +1792,7 @@ FIXTURE_SETUP(unsafe)
 	ADD("a", "", "d");
 	ADD("x", "intr_remap=0", "d");
 	ADD("y", "family=1 intr_remap=0", "d");
+	ADD("z", "intr_remap=0 reserved=0x1000000-0x10fffff", "d");
 }
 
 FIXTURE_TEARDOWN(unsafe)
@@ -1550,9 +1812,13 @@ TEST_F(unsafe, interrupts)
 	get_counts(&w->mark);
 	NO_JOIN("x/d", -EPERM);
 	NO_JOIN("y/d", -EPERM);
+	/* Before all that needs a domain */
+	NO_JOIN("z/d", -EPERM);
 	COUNTS();
 	NO_DMA("x/d");
 	ASSERT_EQ(0, sim_write("Y", UNSAFE));
+	NO_JOIN("z/d", -EINVAL);
+	get_counts(&w->mark);
 	JOIN("x/d", SAME);
 	JOIN("y/d", FRESH);
 	COUNTS(.attach = 3, .refused = 1, .alloc = 1, .map = REPLAY);
@@ -1609,6 +1875,45 @@ TEST_F(sim, replay_fails_inside)
 	}
 	JOIN("x/d", FRESH);
 	COUNTS(.attach = 2, .refused = 1, .alloc = 1, .map = 2 + NR_PAGES);
+}
+
+/* The first version of the interface unmaps what the first address is in */
+TEST_F(sim, version_1)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap) };
+	struct world *w = &self->w;
+	unsigned long size = NR_PAGES * w->page_size;
+
+	ADD("a", "family=1 " WIDE, "d");
+	ADD("b", "family=1 " WIDE, "d");
+	ADD("x", "family=2 " WIDE, "d");
+	EXPECT_EQ(0, vfio_join(w->container, group_fd(w, "a/d")));
+	ASSERT_EQ(0, ioctl(w->container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU));
+	w->type1 = true;
+	w->members = 1;
+	w->domains = 1;
+	MAP_ALL();
+	ASSERT_EQ(0, vfio_map(w->container, w->mem, -size, size));
+	w->pages += NR_PAGES;
+	JOIN("b/d", SAME);
+	JOIN("x/d", FRESH);
+	DMA("x/d");
+	/* Not from its middle */
+	unmap.iova = LAST_PAGE;
+	unmap.size = w->page_size;
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_UNMAP_DMA, &unmap));
+	EXPECT_EQ(0, unmap.size);
+	STATE();
+	unmap.iova = -size;
+	unmap.size = w->page_size;
+	ASSERT_EQ(0, ioctl(w->container, VFIO_IOMMU_UNMAP_DMA, &unmap));
+	EXPECT_EQ(size, unmap.size);
+	w->pages -= NR_PAGES;
+	STATE();
+	LEAVE("a/d", 0);
+	LEAVE("x/d", 1);
+	DMA("b/d");
+	LEAVE("b/d", 1);
 }
 
 /* Hot removal */
@@ -1740,14 +2045,19 @@ TEST_F(unplug, last)
 
 /*
  * A device that can neither go on nor back: the core warns, and the domain must
- * not be freed, though nothing stays mapped in it.
+ * not be freed, though nothing stays mapped in it. An instant later the device
+ * can be moved, and the domain is freed with the next change of the container.
  */
 
 TEST_F(sim, cannot_leave)
 {
 	struct world *w = &self->w;
+	char *area = one_page(_metadata, w);
 
 	three_domains(_metadata, w);
+	ASSERT_EQ(0, vfio_map(w->container, area, IOVA(NR_PAGES),
+			      NR_PAGES * w->page_size));
+	w->pages += NR_PAGES;
 	JOIN("x/d", FRESH);
 	get_counts(&w->mark);
 	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 1));
@@ -1757,9 +2067,31 @@ TEST_F(sim, cannot_leave)
 	NO_DMA("x/d");
 	DMA("a/d");
 
+	w->leaked = 0;
 	JOIN("x/d", FRESH);
-	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = REPLAY);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .free = 1,
+	       .map = REPLAY + NR_PAGES);
 	DMA("x/d");
+}
+
+/* It is the first one to be freed that way when somebody else leaves */
+TEST_F(sim, cannot_leave_twice)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	JOIN("x/d", FRESH);
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 1));
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	ASSERT_EQ(0, sim_fail("c/d", "attach-core", 1, EIO, 1));
+	get_counts(&w->mark);
+	LEAVE("c/d", 1);
+	COUNTS(.refused = 1, .free = 1);
+	w->leaked = 0;
+	LEAVE("b/d", 1);
+	COUNTS(.free = 2);
+	DMA("a/d");
 }
 
 TEST_F(sim, last_cannot_leave)
@@ -1771,17 +2103,92 @@ TEST_F(sim, last_cannot_leave)
 	MAP_ALL();
 	get_counts(&w->mark);
 	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 1));
-	w->leaked = 1;
 	LEAVE("x/d", 1);
-	COUNTS(.refused = 1);
+	COUNTS(.refused = 1, .free = 1);
 	NO_DMA("x/d");
 	JOIN("x/d", FRESH);
 	MAP_ALL();
 	DMA("x/d");
 }
 
+/*
+ * It cannot go to its default domain either: then nobody can have it, and the
+ * domain is kept until it is gone.
+ */
+TEST_F(sim, cannot_leave_at_all)
+{
+	struct world *w = &self->w;
+
+	three_domains(_metadata, w);
+	JOIN("x/d", FRESH);
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 2));
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	COUNTS(.refused = 2);
+	NO_JOIN("x/d", -EBUSY);
+	EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), IOVA(0), 1));
+	LEAVE("c/d", 1);
+	COUNTS(.free = 1);
+	ASSERT_EQ(0, sim_rmdir("x/d"));
+	STATE();
+	w->leaked = 0;
+	LEAVE("b/d", 1);
+	COUNTS(.free = 2);
+	DMA("a/d");
+}
+
+/* As the container goes, nobody is left who could free it */
+TEST_F(sim, last_cannot_leave_at_all)
+{
+	struct world *w = &self->w;
+
+	ADD("x", "", "d e");
+	JOIN("x/d", FRESH);
+	MAP_ALL();
+	get_counts(&w->mark);
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 2));
+	w->leaked = 1;
+	LEAVE("x/d", 1);
+	COUNTS(.refused = 2);
+	EXPECT_EQ(-EBUSY, try_join(w, "x/d"));
+	EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), IOVA(0), 1));
+	JOIN("x/e", FRESH);
+	MAP_ALL();
+	DMA("x/e");
+	EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), IOVA(0), 1));
+}
+
 /* The others in the domain go on as if nothing had happened */
 TEST_F(sim, one_of_two_cannot_leave)
+{
+	struct world *w = &self->w;
+	int i;
+
+	ADD("a", "family=1", "d");
+	ADD("x", "family=2", "d e");
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	JOIN("x/d", FRESH);
+	JOIN("x/e", SAME);
+	get_counts(&w->mark);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 1));
+		LEAVE("x/e", 0);
+		NO_DMA("x/e");
+		DMA("x/d");
+		JOIN("x/e", SAME);
+		DMA("x/e");
+		COUNTS(.attach = 1, .refused = 1);
+	}
+	LEAVE("x/e", 0);
+	LEAVE("x/d", 1);
+	COUNTS(.free = 1);
+	DMA("a/d");
+}
+
+/* The one that stays outlives the domain's last use */
+TEST_F(sim, one_of_two_stays)
 {
 	struct world *w = &self->w;
 
@@ -1792,33 +2199,59 @@ TEST_F(sim, one_of_two_cannot_leave)
 	JOIN("x/d", FRESH);
 	JOIN("x/e", SAME);
 	get_counts(&w->mark);
-	ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 1));
+	ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 2));
 	LEAVE("x/e", 0);
-	NO_DMA("x/e");
+	NO_JOIN("x/e", -EBUSY);
 	DMA("x/d");
-	JOIN("x/e", SAME);
-	DMA("x/e");
-	LEAVE("x/e", 0);
-	COUNTS(.attach = 1, .refused = 1);
 	w->leaked = 1;
 	LEAVE("x/d", 1);
-	COUNTS();
-	DMA("a/d");
+	COUNTS(.refused = 2);
+	EXPECT_EQ(-EFAULT, sim_dma("x/e", IOVA(1), IOVA(0), 1));
+	NO_DMA("x/d");
+	ASSERT_EQ(0, sim_rmdir("x/e"));
+	w->leaked = 0;
+	JOIN("x/d", FRESH);
+	DMA("x/d");
 }
 
-TEST_F(sim, cannot_go_back)
+FIXTURE(no_way_back) {
+	struct world w;
+};
+
+FIXTURE_VARIANT(no_way_back) {
+	int err;
+};
+
+/* Whatever the domain was refused with */
+FIXTURE_VARIANT_ADD(no_way_back, soft) { .err = EINVAL };
+FIXTURE_VARIANT_ADD(no_way_back, hard) { .err = ENOMEM };
+
+FIXTURE_SETUP(no_way_back)
 {
 	struct world *w = &self->w;
 
+	open_world(_metadata, w, true);
 	ADD("a", "family=1", "d");
 	ADD("b", "family=2", "d");
 	ADD("x", "family=1", "d0:7 d1:7");
+	ADD("y", "family=3", "d0:7 d1:7");
 	JOIN("b/d", FRESH);
 	MAP_ALL();
 	JOIN("a/d", FRESH);
 	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(no_way_back)
+{
+	close_world(_metadata, &self->w);
+}
+
+TEST_F(no_way_back, from_shared)
+{
+	struct world *w = &self->w;
+
 	/* Its second device does not fit, its first then stays where it is */
-	ASSERT_EQ(0, sim_fail("x/d1", "attach", 1, EINVAL, 1));
+	ASSERT_EQ(0, sim_fail("x/d1", "attach", 1, variant->err, 1));
 	ASSERT_EQ(0, sim_fail("x/d0", "attach-core", 2, EIO, 1));
 	NO_JOIN("x/d0", -ENODEV);
 	COUNTS(.attach = 2, .refused = 2);
@@ -1828,31 +2261,46 @@ TEST_F(sim, cannot_go_back)
 	JOIN("x/d0", SAME);
 	DMA("x/d1");
 	LEAVE("x/d0", 0);
-	w->leaked = 1;
 	LEAVE("a/d", 1);
-	COUNTS(.attach = 2);
+	COUNTS(.attach = 2, .free = 1);
 	DMA("b/d");
 }
 
-TEST_F(sim, cannot_go_back_from_fresh)
+TEST_F(no_way_back, from_fresh)
 {
 	struct world *w = &self->w;
 
-	ADD("a", "family=1", "d");
-	ADD("x", "family=2", "d0:7 d1:7");
-	JOIN("a/d", FRESH);
-	MAP_ALL();
-	get_counts(&w->mark);
-	ASSERT_EQ(0, sim_fail("x/d1", "attach", 1, EINVAL, 1));
-	ASSERT_EQ(0, sim_fail("x/d0", "attach-core", 3, EIO, 1));
+	/* Two have refused it, and blocked it again */
+	ASSERT_EQ(0, sim_fail("y/d1", "attach", 1, variant->err, 1));
+	ASSERT_EQ(0, sim_fail("y/d0", "attach-core", 4, EIO, 1));
 	w->leaked = 1;
-	NO_JOIN("x/d0", -ENODEV);
-	COUNTS(.attach = 3, .refused = 3, .alloc = 1);
-	NO_DMA("x/d0");
-	NO_DMA("x/d1");
+	NO_JOIN("y/d0", -ENODEV);
+	COUNTS(.attach = 4, .refused = 4, .alloc = 1);
+	NO_DMA("y/d0");
+	NO_DMA("y/d1");
 	DMA("a/d");
-	JOIN("x/d0", FRESH);
-	DMA("x/d1");
+	w->leaked = 0;
+	JOIN("y/d0", FRESH);
+	DMA("y/d1");
+	COUNTS(.attach = 6 - 2, .refused = 2, .alloc = 1, .free = 1,
+	       .map = REPLAY);
+}
+
+/* A later step fails, and then there is no way out */
+TEST_F(no_way_back, after_attach)
+{
+	struct world *w = &self->w;
+
+	ASSERT_EQ(0, sim_fail("y/d0", "map", 2, variant->err, 1));
+	ASSERT_EQ(0, sim_fail("y/d0", "attach-core", 4, EIO, 1));
+	w->leaked = 1;
+	NO_JOIN("y/d0", -variant->err);
+	COUNTS(.attach = 4, .refused = 3, .alloc = 1, .map = 1);
+	NO_DMA("y/d0");
+	w->leaked = 0;
+	JOIN("y/d0", FRESH);
+	DMA("y/d1");
+	COUNTS(.attach = 4, .refused = 2, .alloc = 1, .free = 1, .map = REPLAY);
 }
 
 /* A group without IOMMU beside real ones: it keeps mappings, but pins nothing */
@@ -1934,6 +2382,96 @@ TEST_F(emulated, second)
 	EXPECT_EQ(-EFAULT, sim_dma("a/d", IOVA(1), IOVA(0), 1));
 }
 
+/* Without a domain anything can be mapped: it shows when there is one */
+TEST_F(emulated, out_of_reach)
+{
+	static const unsigned long iovas[] = { 0x1000, 1UL << 48 };
+	struct world *w = &self->w;
+	int i;
+
+	ADD("n", "family=3 aperture_start=0x1000000", "d");
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	for (i = 0; i < ARRAY_SIZE(iovas); i++) {
+		ASSERT_EQ(0, map_at(w, iovas[i]));
+		NO_JOIN("n/d", -EINVAL);
+		COUNTS(.attach = 1, .alloc = 1, .free = 1);
+		ASSERT_EQ(0, vfio_unmap(w->container, iovas[i], w->page_size));
+		w->pages--;
+	}
+	JOIN("n/d", FRESH);
+	EXPECT_EQ(-EINVAL, map_at(w, iovas[0]));
+	DMA("n/d");
+}
+
+/* In a child, whose memory is a copy of what was mapped; returns what @f does */
+static int in_child(struct __test_metadata *_metadata, struct world *w,
+		    int (*f)(struct world *w))
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		memset(w->mem, 0xff, NR_PAGES * w->page_size);
+		_exit(-f(w));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static int join_a(struct world *w)
+{
+	return try_join(w, "a/d");
+}
+
+static int map_all(struct world *w)
+{
+	unsigned long size = NR_PAGES * w->page_size;
+
+	return vfio_map(w->container, w->mem, IOVA(NR_PAGES), size);
+}
+
+/* Whoever adds the group: it is the memory of the process that has mapped it */
+TEST_F(emulated, joined_by_another)
+{
+	struct world *w = &self->w;
+
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	ASSERT_LE(0, group_fd(w, "a/d"));
+	ASSERT_EQ(0, in_child(_metadata, w, join_a));
+	w->members++;
+	w->domains++;
+	STATE();
+	DMA("a/d");
+	LEAVE("a/d", 1);
+}
+
+/* And if that is gone there is none to be had */
+TEST_F(emulated, mapped_by_nobody)
+{
+	struct world *w = &self->w;
+
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	ASSERT_EQ(0, in_child(_metadata, w, map_all));
+	NO_JOIN("a/d", -ENODEV);
+	NO_DMA("a/d");
+	ASSERT_EQ(0, vfio_unmap(w->container, IOVA(NR_PAGES),
+				NR_PAGES * w->page_size));
+	/* Nor if it was pinned meanwhile */
+	ASSERT_EQ(0, try_join(w, "a/d"));
+	ASSERT_EQ(0, in_child(_metadata, w, map_all));
+	ASSERT_EQ(0, vfio_leave(group_fd(w, "a/d")));
+	NO_JOIN("a/d", -ENODEV);
+	ASSERT_EQ(0, vfio_unmap(w->container, IOVA(NR_PAGES),
+				NR_PAGES * w->page_size));
+	JOIN("a/d", FRESH);
+	DMA("a/d");
+}
+
 /* What the fresh domain has pinned is not lost when it goes */
 TEST_F(emulated, replay_fails)
 {
@@ -1952,6 +2490,26 @@ TEST_F(emulated, replay_fails)
 	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
 	JOIN("a/d", FRESH);
 	DMA("a/d");
+}
+
+/* Nor where the address space ends */
+TEST_F(emulated, replay_fails_at_the_end)
+{
+	struct world *w = &self->w;
+	char *area = one_page(_metadata, w);
+	int k;
+
+	ADD("w", "family=3 " WIDE, "d");
+	JOIN(MDEV, SAME);
+	ASSERT_EQ(0, vfio_map(w->container, area, -NR_PAGES * w->page_size,
+			      NR_PAGES * w->page_size));
+	w->pages = NR_PAGES;
+	for (k = 2; k <= 1 + NR_PAGES; k++) {
+		ASSERT_EQ(0, sim_fail("w", "map", k, ENOMEM, 1));
+		NO_JOIN("w/d", -ENOMEM);
+	}
+	JOIN("w/d", FRESH);
+	LEAVE("w/d", 1);
 }
 
 /* Nor what it has pinned, but not mapped yet */
@@ -1994,10 +2552,15 @@ TEST_F(emulated, replay_fails_behind)
 {
 	struct world *w = &self->w;
 	char *area = huge_page(_metadata);
-	long calls;
+	long calls, lookups;
 
 	JOIN(MDEV, SAME);
 	ASSERT_EQ(0, vfio_map(w->container, area, HUGE_PAGE, HUGE_PAGE));
+	/* Where nothing is mapped, no page is looked for */
+	lookups = sim_stat(".", "lookup");
+	ASSERT_EQ(0, sim_fail("a", "map", 2, ENOMEM, 1));
+	NO_JOIN("a/d", -ENOMEM);
+	EXPECT_GE(1, sim_stat(".", "lookup") - lookups);
 	ASSERT_EQ(0, vfio_map(w->container, w->mem, IOVA(8), w->page_size));
 	w->pages = HUGE_PAGE / w->page_size + 1;
 	get_counts(&w->mark);
@@ -2008,6 +2571,40 @@ TEST_F(emulated, replay_fails_behind)
 	NO_JOIN("a/d", -ENOMEM);
 	JOIN("a/d", FRESH);
 	LEAVE("a/d", 1);
+}
+
+/* What is contiguous is mapped and unmapped in large pieces, at the end, too */
+TEST_F(sim, last_page_is_huge)
+{
+	struct world *w = &self->w;
+	char *area = huge_page(_metadata);
+	long map[2], unmap[2];
+	char attrs[80];
+	int i;
+
+	/* Small pages only, so that a piece is what one call is for */
+	for (i = 0; i < 2; i++) {
+		snprintf(attrs, sizeof(attrs), "family=%d page_sizes=0x%lx " WIDE,
+			 i, w->page_size);
+		ADD(i ? "b" : "a", attrs, "d");
+	}
+	JOIN("a/d", FRESH);
+	for (i = 0; i < 2; i++) {
+		unsigned long iova = i ? -HUGE_PAGE : HUGE_PAGE;
+
+		ASSERT_EQ(0, vfio_map(w->container, area, iova, HUGE_PAGE));
+		w->pages = HUGE_PAGE / w->page_size;
+		map[i] = -sim_stat(".", "map");
+		JOIN("b/d", FRESH);
+		map[i] += sim_stat(".", "map");
+		unmap[i] = -sim_stat(".", "unmap");
+		ASSERT_EQ(0, vfio_unmap(w->container, iova, HUGE_PAGE));
+		unmap[i] += sim_stat(".", "unmap");
+		w->pages = 0;
+		LEAVE("b/d", 1);
+	}
+	EXPECT_EQ(map[0], map[1]);
+	EXPECT_EQ(unmap[0], unmap[1]);
 }
 
 /* As AMD's, it takes any size: what is unmapped is more than was asked for */
@@ -2059,6 +2656,111 @@ TEST_F(emulated, memlock_limit)
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
 	JOIN("a/d", FRESH);
 	DMA("a/d");
+}
+
+/* Pages that a device without IOMMU has pinned beside those of the domains */
+
+#define PINNER		"vfio-emulated-test"
+
+FIXTURE(pins) {
+	struct world w;
+	int fd;
+};
+
+FIXTURE_SETUP(pins)
+{
+	struct world *w = &self->w;
+
+	open_world(_metadata, w, true);
+	if (vfio_group_nr(PINNER) < 0)
+		SKIP_TEST("no device that pins pages (CONFIG_VFIO_EMULATED_TEST)");
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	JOIN(PINNER, SAME);
+	self->fd = vfio_device_open(group_fd(w, PINNER), PINNER);
+	ASSERT_LE(0, self->fd);
+	MAP_ALL();
+	get_counts(&w->mark);
+}
+
+FIXTURE_TEARDOWN(pins)
+{
+	close(self->fd);
+	close_world(_metadata, &self->w);
+}
+
+static void pin_page(struct __test_metadata *_metadata, struct world *w,
+		     int line, int fd, unsigned int page, bool pin)
+{
+	unsigned long long iova = IOVA(page);
+
+	EXPECT_EQ(sizeof(iova), pwrite(fd, &iova, sizeof(iova), pin ? 0 : 8))
+		AT(line);
+	w->pins += pin ? 1 : -1;
+	expect_state(_metadata, w, line);
+}
+
+#define PIN(page)	CALL(pin_page, self->fd, page, true)
+#define UNPIN(page)	CALL(pin_page, self->fd, page, false)
+
+/* They are pinned once more, and charged once */
+TEST_F(pins, real_groups_come_and_go)
+{
+	struct world *w = &self->w;
+
+	PIN(1);
+	PIN(2);
+	JOIN("a/d", FRESH);
+	DMA("a/d");
+	JOIN("b/d", FRESH);
+	UNPIN(2);
+	PIN(0);
+	LEAVE("a/d", 1);
+	DMA("b/d");
+	LEAVE("b/d", 1);
+	UNPIN(1);
+	PIN(2);
+	JOIN("a/d", FRESH);
+	UNPIN(0);
+	UNPIN(2);
+	LEAVE("a/d", 1);
+}
+
+TEST_F(pins, replay_fails)
+{
+	struct world *w = &self->w;
+	int k;
+
+	PIN(0);
+	PIN(2);
+	for (k = 2; k <= REPLAY; k++) {
+		ASSERT_EQ(0, sim_fail("a", "map", k, ENOMEM, 1));
+		NO_JOIN("a/d", -ENOMEM);
+	}
+	JOIN("a/d", FRESH);
+	DMA("a/d");
+}
+
+/* With the mapping the device lets go of its page */
+TEST_F(pins, unmap)
+{
+	struct world *w = &self->w;
+
+	PIN(1);
+	w->pins = 0;
+	CALL(unmap_page, 1);
+	CALL(map_page, 1);
+	JOIN("a/d", FRESH);
+	PIN(1);
+	PIN(2);
+	w->pins = 1;
+	CALL(unmap_page, 1);
+	CALL(map_page, 1);
+	DMA("a/d");
+	w->pins = 0;
+	EXPECT_EQ(NR_PAGES * w->page_size, unmap_all(w));
+	w->pages = 0;
+	STATE();
 }
 
 /* Dirty tracking while groups come and go */
@@ -2131,6 +2833,53 @@ TEST_F(sim, dirty)
 	DMA("c2/d");
 }
 
+/* A bitmap that ends where the address space does */
+TEST_F(sim, dirty_last_page)
+{
+	struct world *w = &self->w;
+
+	ADD("a", WIDE, "d");
+	JOIN("a/d", FRESH);
+	ASSERT_EQ(0, vfio_map(w->container, w->mem, -2 * w->page_size,
+			      2 * w->page_size));
+	w->pages = 2;
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(2, dirty_pages(w, -2 * w->page_size, 2 * w->page_size,
+				 w->page_size));
+	EXPECT_EQ(2, dirty_pages(w, -64 * w->page_size, 64 * w->page_size,
+				 w->page_size));
+	EXPECT_EQ(-EINVAL, dirty_pages(w, LAST_PAGE, w->page_size,
+				       w->page_size));
+	EXPECT_EQ(-EINVAL, dirty_pages(w, LAST_PAGE, 2 * w->page_size,
+				       w->page_size));
+}
+
+/* Also where it has inherited the domain */
+TEST_F(emulated, dirty_shared)
+{
+	struct world *w = &self->w;
+
+	ADD("b", "family=1", "d");
+	JOIN("a/d", FRESH);
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	JOIN("b/d", SAME);
+	LEAVE("a/d", 0);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	JOIN("a/d", SAME);
+	LEAVE("b/d", 0);
+	LEAVE("a/d", 1);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(0, DIRTY());
+	/* Who leaves without having made anything dirty changes nothing */
+	JOIN("a/d", FRESH);
+	LEAVE(MDEV, 0);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(NR_PAGES, DIRTY());
+}
+
 /* When the last real group has left, its dirt is seen once more */
 TEST_F(emulated, dirty)
 {
@@ -2153,6 +2902,30 @@ TEST_F(emulated, dirty)
 	LEAVE(MDEV, 0);
 	EXPECT_EQ(NR_PAGES, DIRTY());
 	DMA("x/d");
+}
+
+/* What is pinned counts as dirty, as long as it is */
+TEST_F(pins, dirty)
+{
+	struct world *w = &self->w;
+
+	PIN(1);
+	ASSERT_EQ(0, dirty(w, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	EXPECT_EQ(1, DIRTY());
+	EXPECT_EQ(1, DIRTY());
+	PIN(0);
+	EXPECT_EQ(2, DIRTY());
+	UNPIN(1);
+	EXPECT_EQ(2, DIRTY());
+	EXPECT_EQ(1, DIRTY());
+	JOIN("a/d", FRESH);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	LEAVE("a/d", 1);
+	EXPECT_EQ(NR_PAGES, DIRTY());
+	EXPECT_EQ(1, DIRTY());
+	UNPIN(0);
+	EXPECT_EQ(1, DIRTY());
+	EXPECT_EQ(0, DIRTY());
 }
 
 /*

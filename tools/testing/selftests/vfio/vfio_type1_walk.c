@@ -206,9 +206,9 @@ static void arm(struct thread *t, struct fault *f, const char *node,
 	trace(t, "fail %s %s %u %d", node, call, k, f->err);
 	t->step++;
 	expect(t, 0, sim_fail(node, call, k, f->err, 1));
-	/* Nobody can say why there is no domain */
+	/* An IOMMU driver can only say that there is no domain, not why */
 	if (!strcmp(call, "alloc"))
-		f->err = EIO;
+		f->err = ENOMEM;
 }
 
 /* The answer that a call must have given: was the fault due? */
