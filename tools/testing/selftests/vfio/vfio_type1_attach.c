@@ -347,6 +347,8 @@ static void close_world(struct __test_metadata *_metadata, struct world *w)
 {
 	int i;
 
+	/* Or the harness comes here again, for an ASSERT that is no more */
+	_metadata->trigger = 0;
 	for (i = 0; i < NR_GROUPS; i++)
 		if (w->group[i].dev[0] && strcmp(w->group[i].dev, "-"))
 			close(w->group[i].fd);
@@ -868,18 +870,18 @@ TEST_F(sim, refused_or_reserved)
 {
 	struct world *w = &self->w;
 
-	ADD("b", "family=1 reserved=0x1000000-0x10fffff", "d");
-	ASSERT_EQ(0, sim_refuse("b/d", EPERM));
-	NO_JOIN("b/d", -EPERM);
+	ADD("r", "family=1 reserved=0x1000000-0x10fffff", "d");
+	ASSERT_EQ(0, sim_refuse("r/d", EPERM));
+	NO_JOIN("r/d", -EPERM);
 	three_domains(_metadata, w);
-	NO_JOIN("b/d", -EPERM);
+	NO_JOIN("r/d", -EPERM);
 	COUNTS(.attach = 1, .refused = 1, .alloc = 1, .free = 1);
-	ASSERT_EQ(0, sim_refuse("b/d", 0));
-	NO_JOIN("b/d", -EINVAL);
+	ASSERT_EQ(0, sim_refuse("r/d", 0));
+	NO_JOIN("r/d", -EINVAL);
 	COUNTS(.attach = 1, .alloc = 1, .free = 1);
-	NO_DMA("b/d");
+	NO_DMA("r/d");
 	CALL(unmap_page, 0);
-	JOIN("b/d", SAME);
+	JOIN("r/d", SAME);
 }
 
 /* VFIO takes no device whose DMA is not coherent */
