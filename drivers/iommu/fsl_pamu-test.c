@@ -259,15 +259,20 @@ static void fsl_pamu_pci_group(struct kunit *test)
 	bus->sysdata = &ctl;
 	INIT_LIST_HEAD(&bus->devices);
 	KUNIT_ASSERT_EQ(test, iommu_group_add_device(group, fsl_pamu.dev), 0);
+	/* As when a driver is bound to the controller */
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(fsl_pamu.dev), 0);
 	for (i = 0; i < 2; i++) {
 		pdev[i].bus = bus;
 		pdev[i].dev.bus = &pci_bus_type;
 		list_add_tail(&pdev[i].bus_list, &bus->devices);
 		groups[i] = fsl_pamu_device_group(&pdev[i].dev);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, groups[i]);
-		KUNIT_EXPECT_PTR_EQ(test, groups[i], group);
+		KUNIT_EXPECT_PTR_EQ(test, groups[i], groups[0]);
 		pdev[i].dev.iommu_group = groups[i];
 	}
+
+	KUNIT_EXPECT_FALSE_MSG(test, iommu_group_dma_owner_claimed(groups[0]), "used for good");
+	KUNIT_EXPECT_NULL(test, fsl_pamu.dev->iommu_group);
 
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, &pdev[0].dev), 0);
 	KUNIT_EXPECT_NE_MSG(test, fsl_pamu_seen(test), 0, "not the LIODNs of the controller");
@@ -275,15 +280,15 @@ static void fsl_pamu_pci_group(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
 
 	domain->ops->free(domain);
-	for (i = 0; i < 2; i++) {
-		iommu_group_put(groups[i]);
+	for (i = 0; i < 2; i++)
 		pdev[i].dev.iommu_group = NULL;
-	}
 	/* When all have been removed, the next one finds no group. */
-	groups[0] = fsl_pamu_device_group(&pdev[0].dev);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, groups[0]);
-	KUNIT_EXPECT_PTR_NE(test, groups[0], group);
-	iommu_group_put(groups[0]);
+	iommu_group_put(group);
+	group = fsl_pamu_device_group(&pdev[0].dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
+	KUNIT_EXPECT_PTR_NE(test, group, groups[0]);
+	for (i = 0; i < 2; i++)
+		iommu_group_put(groups[i]);
 	iommu_group_put(group);
 }
 
