@@ -30,17 +30,14 @@
 static struct zpci_dev s390_zdev[2];
 /* The tables that the functions walk, 0 for none */
 static u64 s390_ioat[2];
-/* The condition code of every unregistration */
-static int s390_unregister_cc;
-static bool s390_broken;
+/* The condition codes of every registration and unregistration */
+static int s390_register_cc, s390_unregister_cc;
 static int s390_calls, s390_flushes;
-/* What was flushed last, from and to */
-static u64 s390_flushed[2];
 
 /* A table covers the range of its function, and no other. */
 static int s390_test_register(struct zpci_dev *zdev, u8 as, u64 base, u64 limit, u64 iota)
 {
-	int cc = FAIL_OR("zpci_register_ioat", s390_broken);
+	int cc = FAIL_OR("zpci_register_ioat", s390_register_cc);
 
 	s390_calls++;
 	KUNIT_EXPECT_EQ(current->kunit_test, base, zdev->start_dma);
@@ -53,8 +50,6 @@ static int s390_test_register(struct zpci_dev *zdev, u8 as, u64 base, u64 limit,
 static int s390_test_refresh(u64 fn, u64 addr, u64 range)
 {
 	s390_flushes++;
-	s390_flushed[0] = addr;
-	s390_flushed[1] = addr + range - 1;
 	return 0;
 }
 
@@ -142,7 +137,6 @@ static void s390_mend(struct kunit *test, struct iommu_domain *domain)
 	s390_unregister_cc = 0;
 }
 
-/* Where the device leaves its old domain, what it was given there goes: .keeps */
 static const struct attach_case s390_cases[] = {
 	{ .name = "s390_iommu_attach_device: no zPCI function behind the device",
 	  .setup = s390_no_function, .undo = s390_function, .first = true, .expect = -ENODEV },
@@ -155,8 +149,7 @@ static const struct attach_case s390_cases[] = {
 	{ .name = "s390_iommu_attach_device: the DMA API's table is gone",
 	  .call = "zpci_unregister_ioat", .ret = 3, .first = true },
 	{ .name = "s390_iommu_attach_device: the table cannot be registered",
-	  .call = "zpci_register_ioat", .ret = 1, .moved = true, .keeps = true,
-	  .expect = -EIO },
+	  .call = "zpci_register_ioat", .ret = 1, .expect = -EIO },
 	{ .name = "s390_iommu_attach_device: the table cannot be registered for the DMA API's",
 	  .call = "zpci_register_ioat", .ret = 1, .first = true, .expect = -EIO },
 	{ .name = "s390_iommu_attach_device: another DMA range than the aperture",
@@ -174,7 +167,7 @@ static const struct attach_case s390_cases[] = {
 	  .expect = -EIO },
 	{ .name = "__s390_iommu_detach_device: the old table is gone, the new one is refused",
 	  .setup = s390_gone, .undo = s390_mend, .call = "zpci_register_ioat", .ret = 1,
-	  .moved = true, .keeps = true, .expect = -EIO },
+	  .expect = -EIO },
 	{ .name = "s390_iommu_attach_device: success", },
 	{ .name = "s390_iommu_attach_device: success from the DMA API", .first = true },
 };
@@ -201,43 +194,149 @@ static void s390_same(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* What was unmapped while the device was thought to be elsewhere is flushed. */
-static void s390_stuck_flush(struct kunit *test)
+/* A page that is mapped, and whether that reaches the device */
+static void s390_expect_flushed(struct kunit *test, struct iommu_domain *domain, int flushes)
+{
+	u64 iova = s390_zdev[0].start_dma;
+
+	s390_flushes = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->map(domain, iova, SZ_1M, PAGE_SIZE, IOMMU_READ,
+					       GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap(domain, iova, PAGE_SIZE, NULL), PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, s390_flushes, 2 * flushes);
+}
+
+/* What is unmapped while the device cannot leave is flushed. */
+static void s390_stuck_attach(struct kunit *test)
 {
 	struct iommu_domain *old = attach_test_alloc(test, &s390);
 	struct iommu_domain *domain = attach_test_alloc(test, &s390);
 
 	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, s390.dev), 0);
 	s390_unregister_cc = 1;
-	s390_broken = true;
-	s390_flushes = 0;
+	s390_register_cc = 1;
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), -EIO);
-	KUNIT_EXPECT_EQ(test, s390_flushes, 1);
-	KUNIT_EXPECT_EQ(test, s390_flushed[0], s390_zdev[0].start_dma);
-	KUNIT_EXPECT_EQ(test, s390_flushed[1], s390_zdev[0].end_dma);
+	s390_expect_flushed(test, old, 1);
 	KUNIT_EXPECT_PTR_EQ(test, s390_zdev[0].s390_domain, to_s390_domain(old));
+	/* Until another table takes the place of this one */
+	s390_register_cc = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), 0);
+	s390_expect_flushed(test, old, 0);
+	s390_expect_flushed(test, domain, 1);
 	s390_unregister_cc = 0;
-	s390_broken = false;
-	old->ops->detach_dev(old, s390.dev);
+	domain->ops->detach_dev(domain, s390.dev);
 	domain->ops->free(domain);
 	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), 1);
 }
 
-/* Neither the domain nor the DMA API: the message is all that can be done. */
+static void s390_stuck_detach(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &s390);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, s390.dev), 0);
+	seen = s390_seen(test);
+	s390_unregister_cc = 1;
+	s390_register_cc = 1;
+	domain->ops->detach_dev(domain, s390.dev);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), seen);
+	s390_expect_flushed(test, domain, 1);
+	/* The table that a reset would register */
+	KUNIT_EXPECT_EQ(test, virt_to_phys(s390_zdev[0].dma_table), seen);
+
+	s390_register_cc = 0;
+	domain->ops->detach_dev(domain, s390.dev);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), 1);
+	s390_expect_flushed(test, domain, 0);
+	s390_unregister_cc = 0;
+	domain->ops->free(domain);
+}
+
+/* The domain of a device that has gone keeps its table. */
+static void s390_stuck_release(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &s390);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, s390.dev), 0);
+	seen = s390_seen(test);
+	s390_unregister_cc = 1;
+	s390.ops->release_device(s390.dev);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), seen);
+	s390_expect_flushed(test, domain, 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_GT(test, attach_test.held[MEM], 0);
+	KUNIT_EXPECT_TRUE(test, to_s390_domain(domain)->in_use);
+	to_s390_domain(domain)->in_use = false;
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+	s390_unregister_cc = 0;
+}
+
+/* Neither the domain nor what was before: the message is all that can be done. */
 static void s390_no_way_back(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &s390);
+	struct iommu_domain *other = attach_test_alloc(test, &s390);
+	u64 seen;
 
-	s390_broken = true;
+	s390_register_cc = 1;
 	attach_test.prints = 0;
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), -EIO);
 	KUNIT_EXPECT_EQ(test, attach_test.prints, 1);
 	KUNIT_EXPECT_EQ(test, s390_seen(test), 0);
-	s390_broken = false;
+	s390_register_cc = 0;
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), 0);
-	KUNIT_EXPECT_GT(test, s390_seen(test), 1);
+	seen = s390_seen(test);
+	KUNIT_EXPECT_GT(test, seen, 1);
+
+	s390_register_cc = 1;
+	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, s390.dev), -EIO);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 2);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), 0);
+	s390_register_cc = 0;
+	/* As the core does */
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev), 0);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), seen);
 	domain->ops->detach_dev(domain, s390.dev);
+	other->ops->free(other);
 	domain->ops->free(domain);
+}
+
+/* One in error state, and one that is gone: a table is for when it comes back. */
+static const int s390_away[][2] = { { 1, ZPCI_PCI_ST_FUNC_NOT_AVAIL }, { 3, 0 } };
+
+static void s390_unavailable(struct kunit *test)
+{
+	struct zpci_dev *zdev = &s390_zdev[0];
+	struct iommu_domain *domain[2];
+	int i, j;
+
+	KUNIT_EXPECT_EQ(test, zpci_ioat_cc(1, ZPCI_PCI_ST_INSUF_RES), 1);
+	KUNIT_EXPECT_EQ(test, zpci_ioat_cc(0, ZPCI_PCI_ST_FUNC_NOT_AVAIL), 0);
+	for (i = 0; i < ARRAY_SIZE(s390_away); i++) {
+		for (j = 0; j < 2; j++)
+			domain[j] = attach_test_alloc(test, &s390);
+		s390_register_cc = zpci_ioat_cc(s390_away[i][0], s390_away[i][1]);
+		s390_unregister_cc = s390_register_cc;
+		/* From the DMA API, and from there on, as for a new guest */
+		for (j = 0; j < 2; j++) {
+			KUNIT_EXPECT_EQ(test, domain[j]->ops->attach_dev(domain[j], s390.dev), 0);
+			KUNIT_EXPECT_PTR_EQ(test, zdev->dma_table,
+					    to_s390_domain(domain[j])->dma_table);
+		}
+		KUNIT_EXPECT_TRUE(test, list_empty(&to_s390_domain(domain[0])->devices));
+		domain[0]->ops->free(domain[0]);
+		/* What zpci_hot_reset_device() does then */
+		s390_register_cc = 0;
+		s390_unregister_cc = 0;
+		KUNIT_EXPECT_EQ(test, s390_test_register(zdev, 0, zdev->start_dma, zdev->end_dma,
+							 virt_to_phys(zdev->dma_table)), 0);
+		domain[1]->ops->detach_dev(domain[1], s390.dev);
+		KUNIT_EXPECT_EQ(test, s390_seen(test), 1);
+		domain[1]->ops->free(domain[1]);
+	}
 }
 
 /* Nothing is to be done for a device without domain. */
@@ -277,7 +376,7 @@ static int s390_init(struct kunit *test)
 	memset(s390_ioat, 0, sizeof(s390_ioat));
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	s390_unregister_cc = 0;
-	s390_broken = false;
+	s390_register_cc = 0;
 	s390_iommu_aperture = SZ_16M;
 	for (i = 0; i < 2; i++) {
 		struct zpci_dev *zdev = &s390_zdev[i];
@@ -318,8 +417,11 @@ static void s390_suite_exit(struct kunit_suite *suite)
 static struct kunit_case s390_kunit[] = {
 	KUNIT_CASE_PARAM(s390_attach, s390_gen_params),
 	KUNIT_CASE(s390_same),
-	KUNIT_CASE(s390_stuck_flush),
+	KUNIT_CASE(s390_stuck_attach),
+	KUNIT_CASE(s390_stuck_detach),
+	KUNIT_CASE(s390_stuck_release),
 	KUNIT_CASE(s390_no_way_back),
+	KUNIT_CASE(s390_unavailable),
 	KUNIT_CASE(s390_release),
 	KUNIT_CASE(s390_aperture),
 	{}
