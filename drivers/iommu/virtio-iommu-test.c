@@ -36,6 +36,11 @@ static u32 viommu_test_id[4];
 static u16 viommu_test_maps[VIOMMU_TEST_DOMAINS];
 /* Whether an endpoint that is rejected has left its old domain */
 static bool viommu_test_drops;
+/* Whether an endpoint can leave a domain at all, or by a DETACH request */
+static bool viommu_test_fixed, viommu_test_no_detach;
+/* The status of all ATTACH requests but the first few, 0 for none */
+static u8 viommu_test_refuse;
+static int viommu_test_attaches, viommu_test_unmaps;
 static struct { void *data; unsigned int len; } viommu_test_queue[4];
 static unsigned int viommu_test_queued;
 
@@ -74,18 +79,25 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 	u32 domain = le32_to_cpu(attach->domain), id = le32_to_cpu(attach->endpoint);
 	u64 start = le64_to_cpu(map->virt_start) >> VIOMMU_TEST_SHIFT;
 	u64 end = le64_to_cpu(map->virt_end) >> VIOMMU_TEST_SHIFT;
-	bool fails;
+	bool fails, refused;
 
 	switch (attach->head.type) {
 	case VIRTIO_IOMMU_T_ATTACH:
+		if (viommu_test_fixed && viommu_test_id[id])
+			return VIRTIO_IOMMU_S_UNSUPP;
+		refused = viommu_test_refuse && --viommu_test_attaches < 0;
 		fails = attach_test_fails("ATTACH");
-		if (!fails || viommu_test_drops)
+		if (!(fails || refused) || viommu_test_drops)
 			viommu_test_leave(id);
+		if (refused)
+			return viommu_test_refuse;
 		if (fails)
 			return attach_test.ret;
 		viommu_test_id[id] = domain;
 		return VIRTIO_IOMMU_S_OK;
 	case VIRTIO_IOMMU_T_DETACH:
+		if (viommu_test_fixed || viommu_test_no_detach)
+			return VIRTIO_IOMMU_S_UNSUPP;
 		if (viommu_test_id[id] != domain)
 			return VIRTIO_IOMMU_S_INVAL;
 		viommu_test_leave(id);
@@ -109,6 +121,10 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 	case VIRTIO_IOMMU_T_UNMAP:
 		if (!viommu_test_used(domain))
 			return VIRTIO_IOMMU_S_NOENT;
+		/* More than one mapping: permitted, but not done by everybody */
+		if (hweight16(viommu_test_maps[domain] & GENMASK(end, start)) > 1)
+			return VIRTIO_IOMMU_S_INVAL;
+		viommu_test_unmaps++;
 		viommu_test_maps[domain] &= ~GENMASK(end, start);
 		return VIRTIO_IOMMU_S_OK;
 	}
@@ -120,14 +136,14 @@ static int viommu_test_add(struct scatterlist *sgs[], void *data)
 	size_t room = sgs[1]->length - sizeof(struct virtio_iommu_req_tail);
 	struct virtio_iommu_req_tail *tail = sg_virt(sgs[1]) + room;
 	int ret = FAIL_OR("virtqueue_add_sgs", 0);
-	unsigned int len = sizeof(*tail);
+	unsigned int len = sgs[1]->length;
 
 	if (ret)
 		return ret;
 	if (attach_test_fails("answer")) {
-		/* An error nobody hears of: no answer, or one of a strange length */
+		/* An answer that ends before the status, or of a strange length */
 		len = attach_test.ret;
-		tail->status = len ? VIRTIO_IOMMU_S_INVAL : VIRTIO_IOMMU_S_OK;
+		tail->status = len > room ? VIRTIO_IOMMU_S_INVAL : VIRTIO_IOMMU_S_OK;
 	} else {
 		tail->status = viommu_test_handle(sg_virt(sgs[0]), sg_virt(sgs[1]), room);
 	}
@@ -201,14 +217,11 @@ static void viommu_no_bypass(struct kunit *test, struct iommu_domain *domain)
 	viommu_test_vdev.features = 0;
 }
 
-/*
- * The second ID is rejected: the core attaches the old domain again, and the
- * driver replays the mappings. The new domain keeps its ID, by design.
- */
+/* The second ID is rejected. The new domain keeps its own ID, by design. */
 #define VIOMMU_REJECTS(status, err) {						\
 	.name = "viommu_get_req_errno: " #status " for the second ID",		\
 	.call = "ATTACH", .nth = 2, .ret = VIRTIO_IOMMU_S_##status,		\
-	.moved = true, .keeps = true, .expect = err }
+	.keeps = true, .expect = err }
 #define VIRTIO_IOMMU_S_UNKNOWN	0x55
 
 /* Identity domains, as they have mappings: two of them, see viommu_test_init(). */
@@ -227,10 +240,10 @@ static const struct attach_case viommu_cases[] = {
 	  .call = "kzalloc", .nth = 2, .expect = -ENOMEM },
 	{ .name = "viommu_attach_errno: UNSUPP while the domain has an endpoint",
 	  .setup = viommu_other_in, .undo = viommu_other_out, .call = "ATTACH",
-	  .ret = VIRTIO_IOMMU_S_UNSUPP, .moved = true, .keeps = true, .expect = -EINVAL },
+	  .ret = VIRTIO_IOMMU_S_UNSUPP, .keeps = true, .expect = -EINVAL },
 	{ .name = "viommu_attach_errno: INVAL while the domain has an endpoint",
 	  .setup = viommu_other_in, .undo = viommu_other_out, .call = "ATTACH", .nth = 2,
-	  .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true, .expect = -ENODEV },
+	  .ret = VIRTIO_IOMMU_S_INVAL, .keeps = true, .expect = -ENODEV },
 	VIOMMU_REJECTS(UNSUPP, -ENOSYS),
 	VIOMMU_REJECTS(INVAL, -ENODEV),
 	VIOMMU_REJECTS(RANGE, -ERANGE),
@@ -241,32 +254,29 @@ static const struct attach_case viommu_cases[] = {
 	VIOMMU_REJECTS(DEVERR, -EIO),
 	VIOMMU_REJECTS(UNKNOWN, -EIO),
 	{ .name = "viommu_get_req_errno: INVAL for the first ID", .call = "ATTACH",
-	  .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true, .expect = -ENODEV },
+	  .ret = VIRTIO_IOMMU_S_INVAL, .keeps = true, .expect = -ENODEV },
 	{ .name = "__viommu_add_req: no memory for the first ATTACH request",
-	  .call = "kzalloc", .nth = 3, .moved = true, .keeps = true, .expect = -ENOMEM },
+	  .call = "kzalloc", .nth = 3, .keeps = true, .expect = -ENOMEM },
 	{ .name = "__viommu_add_req: no memory for the second ATTACH request",
-	  .call = "kzalloc", .nth = 4, .moved = true, .keeps = true, .expect = -ENOMEM },
+	  .call = "kzalloc", .nth = 4, .keeps = true, .expect = -ENOMEM },
 	{ .name = "__viommu_add_req: no memory in the virtqueue",
-	  .call = "virtqueue_add_sgs", .nth = 2, .ret = -ENOMEM, .moved = true, .keeps = true,
-	  .expect = -ENOMEM },
+	  .call = "virtqueue_add_sgs", .nth = 2, .ret = -ENOMEM, .keeps = true, .expect = -ENOMEM },
 	{ .name = "__viommu_add_req: a broken virtqueue", .call = "virtqueue_add_sgs",
-	  .nth = 2, .ret = -EIO, .moved = true, .keeps = true, .expect = -EIO },
+	  .nth = 2, .ret = -EIO, .keeps = true, .expect = -EIO },
 	{ .name = "__viommu_add_req: the virtqueue is full", .call = "virtqueue_add_sgs",
 	  .nth = 2, .ret = -ENOSPC },
 	{ .name = "__viommu_sync_req: no answer", .call = "answer", .nth = 2,
-	  .moved = true, .keeps = true, .expect = -EIO },
+	  .keeps = true, .expect = -EIO },
 	{ .name = "__viommu_sync_req: an answer of another length", .call = "answer", .nth = 2,
-	  .ret = 2, .moved = true, .keeps = true, .expect = -ENODEV },
+	  .ret = 2, .keeps = true, .expect = -ENODEV },
 	{ .name = "__viommu_sync_req: an answer that is late", .call = "virtqueue_get_buf",
 	  .nth = 2 },
 	{ .name = "viommu_replay_mappings: INVAL for the second mapping", .call = "MAP",
-	  .nth = 2, .ret = VIRTIO_IOMMU_S_INVAL, .moved = true, .keeps = true,
-	  .expect = -ENODEV },
+	  .nth = 2, .ret = VIRTIO_IOMMU_S_INVAL, .keeps = true, .expect = -ENODEV },
 	{ .name = "viommu_replay_mappings: NOMEM for the second mapping", .call = "MAP",
-	  .nth = 2, .ret = VIRTIO_IOMMU_S_NOMEM, .moved = true, .keeps = true,
-	  .expect = -ENOMEM },
+	  .nth = 2, .ret = VIRTIO_IOMMU_S_NOMEM, .keeps = true, .expect = -ENOMEM },
 	{ .name = "viommu_replay_mappings: no memory for the request", .call = "kzalloc",
-	  .nth = 5, .moved = true, .keeps = true, .expect = -ENOMEM },
+	  .nth = 5, .keeps = true, .expect = -ENOMEM },
 	{ .name = "viommu_domain_finalise: success with bypass",
 	  .setup = viommu_bypass, .undo = viommu_no_bypass },
 	{ .name = "viommu_attach_dev: success", },
@@ -292,7 +302,6 @@ static void viommu_attach_new(struct kunit *test)
 	struct attach_case c = *(const struct attach_case *)test->param_value;
 
 	c.first = true;
-	c.moved = false;
 	attach_check(test, &viommu, &c);
 }
 
@@ -329,7 +338,6 @@ static void viommu_count(struct kunit *test)
 
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 1), -ENOMEM);
-		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
 		/* Each time, as a count that is too low soon wraps */
 		KUNIT_EXPECT_EQ(test, old->ops->map_pages(old, SZ_256M * (i + 1), 0, PAGE_SIZE, 1,
 							  IOMMU_READ, GFP_KERNEL, NULL), 0);
@@ -350,16 +358,41 @@ static void viommu_shared(struct kunit *test)
 	viommu_other_in(test, old);
 	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 2), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[2]], 1);
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
-	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[0]], 1);
 	KUNIT_EXPECT_EQ(test, viommu_test_id[0], viommu_test_id[2]);
+	KUNIT_EXPECT_EQ(test, viommu_test_id[1], viommu_test_id[2]);
+	KUNIT_EXPECT_EQ(test, viommu_test_unmaps, 0);
 	viommu_other_out(test, old);
 	viommu_leave(test, old);
 	old->ops->free(old);
 	domain->ops->free(domain);
 }
 
-/* With a single ID the domain is gone when the device attaches it again. */
+/* The second device of a group is rejected, and was the last one in the old domain. */
+static void viommu_group(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+	struct device *other = viommu_test_ep[1].dev;
+	u64 seen = viommu_seen(test);
+
+	viommu_other_in(test, old);
+	viommu_other_in(test, domain);
+	viommu_test_drops = true;
+	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 2), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	/* What the core does then */
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, other), 0);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, viommu_test_id[2], viommu_test_id[0]);
+	viommu_other_out(test, old);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
+}
+
+/* With a single ID the old domain may be gone when the way back begins. */
 static void viommu_single(struct kunit *test)
 {
 	struct iommu_domain *old, *domain;
@@ -373,11 +406,177 @@ static void viommu_single(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
 	viommu_test_drops = true;
 	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 1), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
 	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
 	viommu_leave(test, old);
 	old->ops->free(old);
 	domain->ops->free(domain);
+}
+
+static void viommu_fix(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test_fixed = true;
+}
+
+static void viommu_fix_other_in(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_other_in(test, domain);
+	viommu_test_fixed = true;
+}
+
+static void viommu_unfix(struct kunit *test, struct iommu_domain *domain)
+{
+	viommu_test_fixed = false;
+	if (viommu_test_ep[1].vdomain)
+		viommu_other_out(test, domain);
+}
+
+/*
+ * A device that cannot detach rejects all of an endpoint that is attached, be it
+ * to the domain that it is in. So the endpoint has not left it.
+ */
+static const struct attach_case viommu_fixed_cases[] = {
+	{ .name = "viommu_go_back: the device cannot detach the endpoint",
+	  .setup = viommu_fix, .undo = viommu_unfix, .keeps = true, .expect = -ENOSYS },
+	{ .name = "viommu_go_back: nor put it to another one",
+	  .setup = viommu_fix_other_in, .undo = viommu_unfix, .keeps = true, .expect = -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM(viommu_fixed, viommu_fixed_cases, attach_case_desc);
+
+static void viommu_fixed(struct kunit *test)
+{
+	int num_ids;
+
+	for (num_ids = 1; num_ids <= 2; num_ids++) {
+		dev_iommu_fwspec_get(viommu.dev)->num_ids = num_ids;
+		viommu_test_unmaps = 0;
+		viommu_attach(test);
+		/* DMA would fault */
+		KUNIT_EXPECT_EQ(test, viommu_test_unmaps, 0);
+	}
+}
+
+/* The way back fails, until the core tries it again. */
+static void viommu_lost(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev), *domain;
+	u64 seen = viommu_seen(test);
+	int moved;
+
+	viommu_test_drops = true;
+	for (moved = 0; moved < 2; moved++) {
+		domain = attach_test_alloc(test, &viommu);
+		viommu_test_refuse = VIRTIO_IOMMU_S_NOMEM;
+		viommu_test_attaches = moved;
+		attach_test.prints = 0;
+		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, viommu.dev), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, viommu_test_id[0], 0);
+		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, viommu_test_id[0], 0);
+		/* Nobody is left in what the caller frees now. */
+		domain->ops->free(domain);
+		KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
+
+		viommu_test_refuse = 0;
+		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+		KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+		/* Nothing is to be done any more. */
+		viommu_test_refuse = VIRTIO_IOMMU_S_NOMEM;
+		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+		viommu_test_refuse = 0;
+		KUNIT_EXPECT_EQ(test, attach_test.prints, 1);
+	}
+	KUNIT_EXPECT_EQ(test, old->ops->map_pages(old, SZ_256M, 0, PAGE_SIZE, 1, IOMMU_READ,
+						  GFP_KERNEL, NULL), 0);
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[0]], 3);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+/* The endpoint is in the new domain when that fails, and must not stay. */
+static void viommu_lost_late(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+	u64 seen = viommu_seen(test);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, 0, 0, PAGE_SIZE, 1, 0, GFP_KERNEL,
+						     NULL), 0);
+	viommu_test_refuse = VIRTIO_IOMMU_S_NOMEM;
+	viommu_test_attaches = 2;
+	attach_test_inject("MAP", 1, VIRTIO_IOMMU_S_IOERR);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, viommu.dev), -EIO);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
+
+	/* A domain of its own will do, too */
+	viommu_test_refuse = 0;
+	domain = attach_test_alloc(test, &viommu);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	viommu_leave(test, old);
+	domain->ops->free(domain);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
+}
+
+/* Nor can it be taken out: nobody else may get the ID. */
+static void viommu_lost_in(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+	u64 seen = viommu_seen(test);
+
+	viommu_test_refuse = VIRTIO_IOMMU_S_NOMEM;
+	viommu_test_attaches = 1;
+	viommu_test_no_detach = true;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, viommu.dev), -ENOMEM);
+	KUNIT_EXPECT_NE(test, viommu_test_id[0], viommu_test_id[1]);
+	KUNIT_EXPECT_NE(test, viommu_test_id[0], 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 2);
+
+	viommu_test_refuse = 0;
+	viommu_test_no_detach = false;
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
+}
+
+/* An endpoint that cannot leave sees nothing that is unmapped, or is another domain's. */
+static void viommu_stuck(struct kunit *test)
+{
+	struct iommu_domain *domain = viommu_test_mapped(test, viommu.dev);
+	u32 id = viommu_test_id[0];
+
+	viommu_test_fixed = true;
+	attach_test.prints = 0;
+	viommu_detach_dev(&viommu_test_ep[0]);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 2);
+	KUNIT_EXPECT_EQ(test, viommu_test_id[0], id);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, 0, PAGE_SIZE, 1, NULL), PAGE_SIZE);
+	domain->ops->iotlb_sync(domain, NULL);
+	KUNIT_EXPECT_EQ(test, viommu_test_maps[id], 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
+}
+
+/* The status comes behind the properties. */
+static void viommu_probe_short(struct kunit *test)
+{
+	viommu_test[0].probe_size = sizeof(viommu_test_props);
+	attach_test_inject("answer", 1, sizeof(viommu_test_props));
+	KUNIT_EXPECT_EQ(test, viommu_probe_endpoint(&viommu_test[0], viommu.dev), -EIO);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, viommu_probe_endpoint(&viommu_test[0], viommu.dev), 0);
 }
 
 /* An identity domain spares what the device has reserved, if that is in its reach at all. */
@@ -421,7 +620,12 @@ static int viommu_test_init(struct kunit *test)
 	memset(viommu_test_id, 0, sizeof(viommu_test_id));
 	memset(viommu_test_maps, 0, sizeof(viommu_test_maps));
 	memset(attach_test.held, 0, sizeof(attach_test.held));
+	memset(viommu_test_props, 0, sizeof(viommu_test_props));
 	viommu_test_drops = false;
+	viommu_test_fixed = false;
+	viommu_test_no_detach = false;
+	viommu_test_refuse = 0;
+	viommu_test_unmaps = 0;
 	viommu_test_vdev.features = 0;
 	viommu_test_vdev.dev.driver = &virtio_iommu_drv.driver;
 	viommu_ops.pgsize_bitmap = PAGE_SIZE;
@@ -484,8 +688,15 @@ static struct kunit_case viommu_kunit[] = {
 	KUNIT_CASE_PARAM(viommu_attach_new, viommu_gen_params),
 	KUNIT_CASE(viommu_count),
 	KUNIT_CASE(viommu_shared),
+	KUNIT_CASE(viommu_group),
 	KUNIT_CASE(viommu_single),
+	KUNIT_CASE_PARAM(viommu_fixed, viommu_fixed_gen_params),
+	KUNIT_CASE(viommu_lost),
+	KUNIT_CASE(viommu_lost_late),
+	KUNIT_CASE(viommu_lost_in),
+	KUNIT_CASE(viommu_stuck),
 	KUNIT_CASE(viommu_reserved),
+	KUNIT_CASE(viommu_probe_short),
 	{}
 };
 
