@@ -54,9 +54,9 @@ static void gart_leave_active(struct kunit *test, struct iommu_domain *domain)
 
 static const struct attach_case gart_cases[] = {
 	{ .name = "gart_iommu_attach_dev: another domain is active",
-	  .setup = gart_use_other, .undo = gart_leave_other, .first = true, .expect = -EINVAL },
+	  .setup = gart_use_other, .undo = gart_leave_other, .first = true, .expect = -EBUSY },
 	{ .name = "gart_iommu_attach_dev: the device is on another domain",
-	  .undo = gart_leave_active, .expect = -EINVAL },
+	  .undo = gart_leave_active, .expect = -EBUSY },
 	{ .name = "gart_iommu_attach_dev: success, and attached again", .first = true },
 };
 
@@ -76,7 +76,7 @@ static void gart_two_devices(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gart_iommu_attach_dev(domain, gart_other), 0);
 	KUNIT_EXPECT_EQ(test, gart_iommu_attach_dev(domain, gart.dev), 0);
 	gart_iommu_detach_dev(domain, gart.dev);
-	KUNIT_EXPECT_EQ(test, gart_iommu_attach_dev(late, gart.dev), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gart_iommu_attach_dev(late, gart.dev), -EBUSY);
 	gart_iommu_detach_dev(domain, gart_other);
 	KUNIT_EXPECT_EQ(test, gart_iommu_attach_dev(late, gart.dev), 0);
 	gart_leave(test, late);
