@@ -43,10 +43,9 @@ static struct {
 	bool freed_in_use;
 
 	/* What it does */
-	const struct iommu_domain_ops *domain_ops;
 	struct {
 		int call, err;
-	} fail[2];			/* The call-th attach, from 1 */
+	} fail[3];			/* The call-th attach, from 1 */
 	unsigned long refuse;		/* A bit for each type of domain */
 	int type;			/* What def_domain_type() says */
 	int probe_err;
@@ -207,7 +206,6 @@ static struct iommu_domain *test_domain_alloc(unsigned int type)
 	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
 	if (!domain)
 		return NULL;
-	domain->domain.ops = test_hw.domain_ops;
 	domain->domain.pgsize_bitmap = test_hw.pgsize_bitmap;
 	/* The core cannot add another one */
 	if (test_hw.own_cookie)
@@ -340,7 +338,7 @@ static int test_init(struct kunit *test)
 
 	memset(&test_hw, 0, sizeof(test_hw));
 	test_hw.iommu.ops = &test_ops;
-	test_hw.domain_ops = &test_domain_ops;
+	test_ops.default_domain_ops = &test_domain_ops;
 	test_hw.refuse = BIT(IOMMU_DOMAIN_BLOCKED);
 	test_hw.type = IOMMU_DOMAIN_IDENTITY;
 	test_ops.owner = NULL;
@@ -454,14 +452,16 @@ static void test_expect(struct kunit *test, struct iommu_domain *domain)
 	}
 }
 
-/* The device of that index has failed, and is nowhere */
-static void test_expect_others(struct kunit *test, int failed,
+/* The device of that index has failed, and is nowhere, or blocked */
+static void test_expect_others(struct kunit *test, int failed, bool blocked,
 			       struct iommu_domain *domain)
 {
+	struct iommu_group *group = test_hw.dev[0]->dev.iommu_group;
 	int i;
 
 	for (i = 0; i < test_hw.devs; i++)
-		test_expect_dev(test, i, i == failed ? NULL : domain);
+		test_expect_dev(test, i, i != failed ? domain :
+					 blocked ? group->blocking_domain : NULL);
 }
 
 static void test_expect_calls(struct kunit *test, int attaches, int detaches)
@@ -701,22 +701,11 @@ static void test_attach_no_op(struct kunit *test)
 {
 	struct iommu_group *group;
 
-	test_hw.domain_ops = &test_no_attach_ops;
+	test_ops.default_domain_ops = &test_no_attach_ops;
 	group = test_bare_group(test, 1);
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
 			-ENODEV);
 	test_expect(test, NULL);
-}
-
-/* A driver need not set the ops of each domain */
-static void test_attach_default_ops(struct kunit *test)
-{
-	struct iommu_group *group;
-
-	test_hw.domain_ops = NULL;
-	group = test_group(test, 1);
-	KUNIT_EXPECT_PTR_EQ(test, test_hw.domain->ops, &test_domain_ops);
-	test_expect_good(test, group);
 }
 
 static void test_deferred(struct kunit *test)
@@ -770,7 +759,7 @@ static void test_detach_deferred(struct kunit *test)
 
 /*
  * A domain that devices are supposed to be able to go to, from which the core
- * does not go back: the others follow, and the group is not in it
+ * does not go back: the others follow, and those that cannot are blocked
  */
 static void test_set_domain_fault(struct kunit *test)
 {
@@ -780,16 +769,28 @@ static void test_set_domain_fault(struct kunit *test)
 
 	/* Of two that fail, the first one's errno */
 	test_fail(f->at + 1, f->err);
-	test_hw.fail[1].call = last + 1;
-	test_hw.fail[1].err = -EXDEV;
+	if (f->at != last) {
+		test_hw.fail[1].call = last + 2;
+		test_hw.fail[1].err = -EXDEV;
+	}
 	KUNIT_EXPECT_EQ(test, __iommu_group_set_domain(group, test_hw.domain),
+			f->err);
+	test_expect_calls(test, f->devs + (f->at == last ? 1 : 2), 0);
+	for (i = 0; i < f->devs; i++)
+		test_expect_dev(test, i, i == f->at || i == last ?
+					 group->blocking_domain : test_hw.domain);
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, test_hw.domain);
+	iommu_detach_group(test_hw.domain, group);
+	test_expect(test, group->default_domain);
+
+	/* To the blocking domain itself there is no other way */
+	test_fail(f->at + 1, f->err);
+	KUNIT_EXPECT_EQ(test, __iommu_group_set_domain(group, group->blocking_domain),
 			f->err);
 	test_expect_calls(test, f->devs, 0);
 	for (i = 0; i < f->devs; i++)
-		test_expect_dev(test, i, i == f->at || i == last ?
-					 NULL : test_hw.domain);
+		test_expect_dev(test, i, i == f->at ? NULL : group->blocking_domain);
 	KUNIT_EXPECT_PTR_EQ(test, group->domain, group->default_domain);
-
 	KUNIT_EXPECT_EQ(test, __iommu_group_set_domain(group, test_hw.domain), 0);
 	test_expect(test, test_hw.domain);
 	iommu_detach_group(test_hw.domain, group);
@@ -1018,9 +1019,9 @@ static void test_type_no_map(struct kunit *test)
 	struct iommu_group *group = test_type_group(test, 1);
 
 	test_hw.resv = true;
-	test_hw.domain_ops = &test_no_detach_ops;
+	test_ops.default_domain_ops = &test_no_detach_ops;
 	test_expect_type(test, group, "DMA", -ENODEV);
-	test_hw.domain_ops = &test_domain_ops;
+	test_ops.default_domain_ops = &test_domain_ops;
 	test_expect_good_type(test, group);
 }
 
@@ -1437,7 +1438,7 @@ static void test_expect_map(struct kunit *test,
 	phys_addr_t paddr = SZ_1M + m->paddr * PAGE_SIZE;
 	size_t size = m->size * PAGE_SIZE;
 
-	test_hw.domain_ops = ops;
+	test_ops.default_domain_ops = ops;
 	test_hw.pgsize_bitmap = PAGE_SIZE | 4 * PAGE_SIZE;
 	test_group(test, 1);
 
@@ -1492,7 +1493,6 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE(test_attach_positive),
 	KUNIT_CASE(test_attach_unknown),
 	KUNIT_CASE(test_attach_no_op),
-	KUNIT_CASE(test_attach_default_ops),
 	KUNIT_CASE_PARAM(test_set_domain_fault, test_fault_gen_params),
 	KUNIT_CASE_PARAM(test_deferred, test_errno_gen_params),
 	KUNIT_CASE(test_detach_deferred),
@@ -1538,7 +1538,36 @@ static struct kunit_case test_cases[] = {
  */
 
 /* A device cannot leave the domain. The others do: it may be freed */
+/* That one device cannot be attached to a domain, nor to the blocking domain */
+static void test_fail_both(int n, int call, int err)
+{
+	test_hw.fail[n].call = call;
+	test_hw.fail[n].err = err;
+	test_hw.fail[n + 1].call = call + 1;
+	test_hw.fail[n + 1].err = err;
+}
+
 static void test_warn_detach_fault(struct kunit *test)
+{
+	const struct test_fault *f = test->param_value;
+	struct iommu_group *group = test_group(test, f->devs);
+
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	test_fail(0, 0);
+	test_fail_both(0, f->at + 1, f->err);
+	iommu_detach_group(test_hw.domain, group);
+	test_expect_calls(test, f->devs + 1, 0);
+	test_expect_others(test, f->at, false, group->default_domain);
+	/* So that the caller can see it */
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, test_hw.domain);
+
+	iommu_detach_group(test_hw.domain, group);
+	test_expect(test, group->default_domain);
+	test_expect_good(test, group);
+}
+
+/* A caller that does not look may free the domain */
+static void test_warn_detach_blocked(struct kunit *test)
 {
 	const struct test_fault *f = test->param_value;
 	struct iommu_group *group = test_group(test, f->devs);
@@ -1546,13 +1575,26 @@ static void test_warn_detach_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
 	test_fail(f->at + 1, f->err);
 	iommu_detach_group(test_hw.domain, group);
-	test_expect_calls(test, f->devs, 0);
-	test_expect_others(test, f->at, group->default_domain);
-	/* So that the caller can see it */
-	KUNIT_EXPECT_PTR_EQ(test, group->domain, test_hw.domain);
+	test_expect_calls(test, f->devs + 1, 0);
+	KUNIT_ASSERT_NOT_NULL(test, group->blocking_domain);
+	test_expect_others(test, f->at, true, group->default_domain);
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, group->default_domain);
+	test_expect_good(test, group);
+}
 
+/* Without memory for a blocking domain it is as before */
+static void test_warn_detach_no_memory(struct kunit *test)
+{
+	struct iommu_group *group = test_group(test, 2);
+
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	test_hw.refuse |= BIT(IOMMU_DOMAIN_UNMANAGED);
+	test_fail(1, -ENOMEM);
 	iommu_detach_group(test_hw.domain, group);
-	test_expect(test, group->default_domain);
+	test_expect_calls(test, 2, 0);
+	test_expect_others(test, 0, false, group->default_domain);
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, test_hw.domain);
+	iommu_detach_group(test_hw.domain, group);
 	test_expect_good(test, group);
 }
 
@@ -1562,10 +1604,11 @@ static void test_warn_release_fault(struct kunit *test)
 	struct iommu_group *group = test_group(test, f->devs);
 
 	KUNIT_EXPECT_EQ(test, iommu_group_claim_dma_owner(group, test), 0);
-	test_fail(f->at + 1, f->err);
+	test_fail(0, 0);
+	test_fail_both(0, f->at + 1, f->err);
 	iommu_group_release_dma_owner(group);
-	test_expect_calls(test, f->devs, 0);
-	test_expect_others(test, f->at, group->default_domain);
+	test_expect_calls(test, f->devs + 1, 0);
+	test_expect_others(test, f->at, false, group->default_domain);
 	KUNIT_EXPECT_PTR_EQ(test, group->domain, group->blocking_domain);
 	test_expect_good(test, group);
 }
@@ -1577,12 +1620,26 @@ static void test_warn_way_back_fault(struct kunit *test)
 	struct iommu_group *group = test_group(test, f->devs);
 
 	test_fail(f->devs, -EINVAL);
+	test_fail_both(1, f->devs + f->at + 1, f->err);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
+	test_expect_calls(test, 2 * f->devs + 1, 0);
+	test_expect_others(test, f->at, false, group->default_domain);
+	KUNIT_EXPECT_NULL(test, group->domain);
+	test_expect_good(test, group);
+}
+
+static void test_warn_way_back_blocked(struct kunit *test)
+{
+	const struct test_fault *f = test->param_value;
+	struct iommu_group *group = test_group(test, f->devs);
+
+	test_fail(f->devs, -EINVAL);
 	test_hw.fail[1].call = f->devs + f->at + 1;
 	test_hw.fail[1].err = f->err;
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
-	test_expect_calls(test, 2 * f->devs, 0);
-	test_expect_others(test, f->at, group->default_domain);
-	KUNIT_EXPECT_NULL(test, group->domain);
+	test_expect_calls(test, 2 * f->devs + 1, 0);
+	test_expect_others(test, f->at, true, group->default_domain);
+	KUNIT_EXPECT_PTR_EQ(test, group->domain, group->default_domain);
 	test_expect_good(test, group);
 }
 
@@ -1608,7 +1665,7 @@ static void test_warn_no_detach(struct kunit *test)
 	struct iommu_group *group;
 	int i;
 
-	test_hw.domain_ops = &test_no_detach_ops;
+	test_ops.default_domain_ops = &test_no_detach_ops;
 	group = test_bare_group(test, f->devs);
 	test_fail(f->at + 1, f->err);
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), f->err);
@@ -1666,8 +1723,11 @@ static void test_warn_link_exists(struct kunit *test)
 
 static struct kunit_case test_warn_cases[] = {
 	KUNIT_CASE_PARAM(test_warn_detach_fault, test_place_gen_params),
+	KUNIT_CASE_PARAM(test_warn_detach_blocked, test_place_gen_params),
+	KUNIT_CASE(test_warn_detach_no_memory),
 	KUNIT_CASE_PARAM(test_warn_release_fault, test_place_gen_params),
 	KUNIT_CASE_PARAM(test_warn_way_back_fault, test_place_gen_params),
+	KUNIT_CASE_PARAM(test_warn_way_back_blocked, test_place_gen_params),
 	KUNIT_CASE(test_warn_type_way_back_fault),
 	KUNIT_CASE_PARAM(test_warn_no_detach, test_place_gen_params),
 	KUNIT_CASE_PARAM(test_warn_detach_device, test_size_gen_params),
