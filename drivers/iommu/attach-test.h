@@ -48,8 +48,6 @@ static const char * const held_names[NR_HELD] = {
  *	back. @domain is the one whose attach is to fail
  * @undo: see @setup; may be NULL
  * @first: the device is in no domain before
- * @moved: the device is off its old domain until the core goes back to it: only
- *	where the errno table says by design
  * @keeps: the new domain keeps what it was given, until it is freed
  * @expect: what attach_dev is to return
  */
@@ -61,7 +59,6 @@ struct attach_case {
 	void (*setup)(struct kunit *test, struct iommu_domain *domain);
 	void (*undo)(struct kunit *test, struct iommu_domain *domain);
 	bool first;
-	bool moved;
 	bool keeps;
 	int expect;
 };
@@ -221,7 +218,7 @@ static void attach_check(struct kunit *test, struct attach_driver *drv,
 	KUNIT_EXPECT_EQ_MSG(test, lockdep_depth(current), depth, "a lock is held");
 	if (c->expect == -EINVAL)
 		KUNIT_EXPECT_EQ_MSG(test, attach_test.prints, 0, "messages on a soft path");
-	if (c->expect && !c->moved)
+	if (c->expect)
 		KUNIT_EXPECT_EQ_MSG(test, drv->seen(test), seen, "the device was moved");
 	if (c->expect && !c->keeps)
 		attach_test_same(test, held, "after the failed attach");

@@ -179,9 +179,6 @@ static const struct rk_case rk_cases[] = {
 	{ { .name = "rk_iommu_force_reset: the register is dead",
 	    .setup = rk_ignore, .expect = -ENODEV },
 	  .ignored = { [RK_DTE_ADDR] = 3 } },
-	{ { .name = "rk_iommu_force_reset: the register is dead for the old domain, too",
-	    .setup = rk_ignore, .moved = true, .expect = -ENODEV },
-	  .ignored = { [RK_DTE_ADDR] = 4 } },
 	{ { .name = "rk_iommu_force_reset: the register is dead in no domain",
 	    .setup = rk_ignore, .first = true, .expect = -ENODEV },
 	  .ignored = { [RK_DTE_ADDR] = 1 } },
@@ -268,6 +265,27 @@ static void rk_detach(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* The register is dead for the old domain, too, until that is attached again. */
+static void rk_dead(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &rk);
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, rk.dev), 0);
+	seen = rk_seen(test);
+	rk_ignored[RK_DTE_ADDR] = 4;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, rk_ignored[RK_DTE_ADDR], 0);
+	KUNIT_EXPECT_NE(test, rk_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, rk.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	old->ops->detach_dev(old, rk.dev);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
 /* A device without an IOMMU (drm) takes any domain. */
 static void rk_virtual(struct kunit *test)
 {
@@ -313,6 +331,7 @@ static struct kunit_case rk_kunit[] = {
 	KUNIT_CASE_PARAM(rk_attach, rk_gen_params),
 	KUNIT_CASE(rk_suspended),
 	KUNIT_CASE(rk_detach),
+	KUNIT_CASE(rk_dead),
 	KUNIT_CASE(rk_virtual),
 	{}
 };

@@ -67,11 +67,6 @@ static void sun50i_unbind_other(struct kunit *test, struct iommu_domain *domain)
 	to_sun50i_domain(domain)->iommu = NULL;
 }
 
-static void sun50i_break_reset(struct kunit *test, struct iommu_domain *domain)
-{
-	sun50i_stuck = true;
-}
-
 static void sun50i_break_flush(struct kunit *test, struct iommu_domain *domain)
 {
 	sun50i_no_flush = true;
@@ -100,9 +95,6 @@ static const struct attach_case sun50i_cases[] = {
 	  .call = "clk_prepare_enable", .ret = -EIO, .expect = -EIO },
 	{ .name = "sun50i_iommu_enable: EINVAL from the clock", .first = true,
 	  .call = "clk_prepare_enable", .ret = -EINVAL, .expect = -ENODEV },
-	{ .name = "sun50i_iommu_enable: no clock, and the reset cannot be asserted",
-	  .first = true, .moved = true, .setup = sun50i_break_reset, .undo = sun50i_mend,
-	  .call = "clk_prepare_enable", .ret = -ENOENT, .expect = -ENOENT },
 	{ .name = "sun50i_iommu_flush_all_tlb: time out in a domain",
 	  .call = "readl_poll_timeout_atomic", .ret = -ETIMEDOUT, .expect = -ETIMEDOUT },
 	{ .name = "sun50i_iommu_flush_all_tlb: time out, of the old domain again, too",
@@ -146,6 +138,24 @@ static void sun50i_detach(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, !memchr_inv(sun50i_regs, 0, sizeof(sun50i_regs)),
 			      "written to in reset");
 	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* No clock, and the reset cannot be asserted: the first errno, and no translation. */
+static void sun50i_no_reset(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &sun50i_drv);
+
+	sun50i_stuck = true;
+	attach_test_inject("clk_prepare_enable", 1, -ENOENT);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev), -ENOENT);
+	KUNIT_EXPECT_EQ_MSG(test, sun50i_seen(test), 1, "on");
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
+	sun50i_mend(test, NULL);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev), 0);
+	KUNIT_EXPECT_GT(test, sun50i_seen(test), 1);
+	domain->ops->detach_dev(domain, sun50i_drv.dev);
 	domain->ops->free(domain);
 }
 
@@ -197,6 +207,7 @@ static void sun50i_exit(struct kunit *test)
 static struct kunit_case sun50i_kunit[] = {
 	KUNIT_CASE_PARAM(sun50i_attach, sun50i_gen_params),
 	KUNIT_CASE(sun50i_detach),
+	KUNIT_CASE(sun50i_no_reset),
 	KUNIT_CASE(sun50i_free),
 	{}
 };
