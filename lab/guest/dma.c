@@ -73,6 +73,12 @@ static void set64(struct target *d, uint64_t reg, uint64_t value)
 	set32(d, reg + 4, value >> 32);
 }
 
+static void wait_reg(struct target *d, uint64_t reg, uint32_t mask, uint32_t want)
+{
+	while ((get(d, reg, 4) & mask) != want)
+		usleep(1000);
+}
+
 /* --- edu ---------------------------------------------------------------- */
 
 static void edu_transfer(struct target *d, uint64_t src, uint64_t dst, int dir)
@@ -81,8 +87,7 @@ static void edu_transfer(struct target *d, uint64_t src, uint64_t dst, int dir)
 	set32(d, EDU_DST, dst);
 	set32(d, EDU_COUNT, EDU_MAX);
 	set32(d, EDU_CMD, EDU_START | dir);
-	while (get(d, EDU_CMD, 4) & EDU_START)
-		usleep(1000);
+	wait_reg(d, EDU_CMD, EDU_START, 0);
 }
 
 static void edu_write(struct target *d, uint64_t iova)
@@ -98,6 +103,47 @@ static void edu_write(struct target *d, uint64_t iova)
 static bool edu_written(const unsigned char *mem)
 {
 	return !memcmp(mem, page[SOURCE], EDU_MAX);
+}
+
+/* --- NVMe: one Identify Controller on an admin queue that is made for it --- */
+
+#define NVME_CLASS	0x010802
+#define NVME_CC		0x14
+#define NVME_CC_ON	(1 | 6 << 16 | 4 << 20)	/* enable, entries of 64 and 16 */
+#define NVME_CSTS	0x1c
+#define NVME_AQA	0x24
+#define NVME_ASQ	0x28
+#define NVME_ACQ	0x30
+#define NVME_SQ_TAIL	0x1000
+#define NVME_IDENTIFY	6
+
+static void nvme_write(struct target *d, uint64_t iova)
+{
+	volatile uint32_t *sq = (void *)page[SQ], *cq = (void *)page[CQ];
+
+	set32(d, NVME_CC, 0);
+	wait_reg(d, NVME_CSTS, 1, 0);
+	memset(page[SQ], 0, PAGE);
+	memset(page[CQ], 0, PAGE);
+	set32(d, NVME_AQA, 1 << 16 | 1);
+	set64(d, NVME_ASQ, base + LOW_IOVA + SQ * PAGE);
+	set64(d, NVME_ACQ, base + LOW_IOVA + CQ * PAGE);
+	set32(d, NVME_CC, NVME_CC_ON);
+	wait_reg(d, NVME_CSTS, 3, 1);
+
+	sq[0] = htole32(NVME_IDENTIFY);
+	sq[6] = htole32(iova);
+	sq[7] = htole32(iova >> 32);
+	sq[10] = htole32(1);
+	set32(d, NVME_SQ_TAIL, 1);
+	while (!(le32toh(cq[3]) & 1 << 16))	/* done, well or not */
+		usleep(1000);
+	__sync_synchronize();
+}
+
+static bool nvme_written(const unsigned char *mem)
+{
+	return mem[0] == 0x36 && mem[1] == 0x1b;	/* QEMU's vendor id */
 }
 
 /* --- virtio-blk: its serial number, by one request on a queue made for it --- */
@@ -180,12 +226,14 @@ static bool virtio_written(const unsigned char *mem)
 	return !memcmp(mem, VIRTIO_BLK_SERIAL, sizeof(VIRTIO_BLK_SERIAL));
 }
 
-const void *can_dma(uint32_t id)
+const void *can_dma(uint32_t class, uint32_t id)
 {
 	static const struct kind edu = { 0, edu_write, edu_written };
+	static const struct kind nvme = { 0, nvme_write, nvme_written };
 	static const struct kind virtio = { 4, virtio_write, virtio_written };
 
-	return id == EDU_ID ? &edu : id == VIRTIO_BLK_DEVICE ? &virtio : NULL;
+	return id == EDU_ID ? &edu : id == VIRTIO_BLK_DEVICE ? &virtio :
+	       class == NVME_CLASS ? &nvme : NULL;
 }
 
 /* --- */

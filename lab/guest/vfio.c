@@ -13,7 +13,7 @@ int nmembers;
 static int container;
 
 /* Whether a device can be used */
-static const void *(*known_device)(uint32_t id);
+static const void *(*known_device)(uint32_t class, uint32_t id);
 
 /* What the machine cannot give: the host knows whether that is meant. */
 static void refused(const char *call)
@@ -33,10 +33,15 @@ static long now(void)
 
 /* --- Groups ------------------------------------------------------------- */
 
+static uint32_t class_of(const char *device)
+{
+	return pci_config(device, PCI_CLASS_REVISION) >> 8;
+}
+
 /* A device may get its group only when a driver probes it */
 static void add_device(const char *device)
 {
-	const void *kind = known_device(pci_config(device, PCI_VENDOR_ID));
+	const void *kind = known_device(class_of(device), pci_config(device, PCI_VENDOR_ID));
 	char *sysfs = str(PCI "/devices/%s", device), *number;
 	struct group *g;
 
@@ -45,8 +50,6 @@ static void add_device(const char *device)
 	write_file(str("%s/driver_override", sysfs), "vfio-pci");
 	if (*option("lab.reset="))
 		write_file(str("%s/reset_method", sysfs), option("lab.reset="));
-	if (!access(str("%s/driver", sysfs), F_OK))	/* virtio-pci has it */
-		write_file(str("%s/driver/unbind", sysfs), device);
 	write_file(PCI "/drivers_probe", device);
 	number = link_name(str("%s/iommu_group", sysfs));
 	if (!number)
@@ -89,7 +92,7 @@ static bool renew_bridges(void)
 
 	for (char **name = names(PCI "/devices"); *name; name++) {
 		/* Those behind a bridge are gone with it */
-		if (pci_config(*name, PCI_CLASS_REVISION) >> 16 != 0x0604)
+		if (class_of(*name) >> 8 != 0x0604)
 			continue;
 		write_file(str(PCI "/devices/%s/remove", *name), "1");
 		found = true;
@@ -99,7 +102,7 @@ static bool renew_bridges(void)
 	return found;
 }
 
-void find_groups(const void *(*known)(uint32_t id), int at_least)
+void find_groups(const void *(*known)(uint32_t class, uint32_t id), int at_least)
 {
 	known_device = known;
 	bind_all();

@@ -46,7 +46,7 @@ extern int ngroups;
  * groups, of which there must be some. Reports "refused" and ends if there are no
  * groups as no IOMMU translates.
  */
-void find_groups(const void *(*known)(uint32_t id), int at_least);
+void find_groups(const void *(*known)(uint32_t class, uint32_t id), int at_least);
 void open_group(struct group *g);
 /* The group's devices vanish and come back; the group is found anew. */
 void replug(struct group *g);
@@ -72,7 +72,7 @@ uint64_t aperture(void);
 /* --- DMA ---------------------------------------------------------------- */
 
 /* For find_groups() */
-const void *can_dma(uint32_t id);
+const void *can_dma(uint32_t class, uint32_t id);
 /* Map what the devices use. It is there to be replayed, too. */
 void map_pages(void);
 /* Each device of the group writes what arrives, and, @outside, what must not. */
