@@ -2114,8 +2114,8 @@ TEST_F(sim, last_cannot_leave)
 }
 
 /*
- * It cannot go to its default domain either: then nobody can have it, and the
- * domain is kept until it is gone.
+ * It cannot go to its default domain either, nor be blocked then: nobody can
+ * have it, and the domain is kept until it is gone.
  */
 TEST_F(sim, cannot_leave_at_all)
 {
@@ -2124,10 +2124,10 @@ TEST_F(sim, cannot_leave_at_all)
 	three_domains(_metadata, w);
 	JOIN("x/d", FRESH);
 	get_counts(&w->mark);
-	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 2));
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 3));
 	w->leaked = 1;
 	LEAVE("x/d", 1);
-	COUNTS(.refused = 2);
+	COUNTS(.refused = 3);
 	NO_JOIN("x/d", -EBUSY);
 	EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), IOVA(0), 1));
 	LEAVE("c/d", 1);
@@ -2149,10 +2149,10 @@ TEST_F(sim, last_cannot_leave_at_all)
 	JOIN("x/d", FRESH);
 	MAP_ALL();
 	get_counts(&w->mark);
-	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 2));
+	ASSERT_EQ(0, sim_fail("x/d", "attach-core", 1, EIO, 3));
 	w->leaked = 1;
 	LEAVE("x/d", 1);
-	COUNTS(.refused = 2);
+	COUNTS(.refused = 3);
 	EXPECT_EQ(-EBUSY, try_join(w, "x/d"));
 	EXPECT_EQ(-EFAULT, sim_dma("x/d", IOVA(1), IOVA(0), 1));
 	JOIN("x/e", FRESH);
@@ -2201,13 +2201,13 @@ TEST_F(sim, one_of_two_stays)
 	JOIN("x/d", FRESH);
 	JOIN("x/e", SAME);
 	get_counts(&w->mark);
-	ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 2));
+	ASSERT_EQ(0, sim_fail("x/e", "attach-core", 1, EIO, 3));
 	LEAVE("x/e", 0);
 	NO_JOIN("x/e", -EBUSY);
 	DMA("x/d");
 	w->leaked = 1;
 	LEAVE("x/d", 1);
-	COUNTS(.refused = 2);
+	COUNTS(.refused = 3);
 	EXPECT_EQ(-EFAULT, sim_dma("x/e", IOVA(1), IOVA(0), 1));
 	NO_DMA("x/d");
 	ASSERT_EQ(0, sim_rmdir("x/e"));
