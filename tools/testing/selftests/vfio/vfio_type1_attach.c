@@ -1288,6 +1288,12 @@ FIXTURE_VARIANT_ADD(iova, adapts_mapped) {
 	{ .attach = 1 }
 };
 
+/* The other group has no such limit, and comes and goes */
+FIXTURE_VARIANT_ADD(iova, first_starts_late) {
+	"aperture_start=0x2000000", "reserved=0x4000000-0x4ffffff", 0x3000000,
+	0x4000000, 0, SAME, { .attach = 1 }
+};
+
 /* The end of the aperture plus one is 0 */
 #define WIDE		"aperture_end=0xffffffffffffffff"
 #define LAST_PAGE	0xfffffffffffff000UL
@@ -1414,6 +1420,8 @@ TEST_F(iova, join)
 	/* The first one's own limit stays */
 	EXPECT_EQ(strstr(variant->first, WIDE) ? 0 : -EINVAL,
 		  map_at(w, 1UL << 48));
+	if (strstr(variant->first, "aperture_start"))
+		EXPECT_EQ(-EINVAL, map_at(w, 0x1000000));
 	STATE();
 	JOIN("a/e", SAME);
 	LEAVE("a/d", 0);
