@@ -9,6 +9,7 @@
 
 #include <kunit/test.h>
 #include <linux/cred.h>
+#include <linux/kmsg_dump.h>
 #include <linux/sizes.h>
 
 struct test_dev {
@@ -486,6 +487,26 @@ static void test_expect_good(struct kunit *test, struct iommu_group *group)
 	test_expect(test, core);
 }
 
+/* How many lines with that text the kernel has printed since the last time */
+static int test_printed(struct kmsg_dump_iter *iter, const char *text)
+{
+	char line[256];
+	size_t len;
+	int n = 0;
+
+	while (kmsg_dump_get_line(iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = 0;
+		n += !!strstr(line, text);
+	}
+	return n;
+}
+
+static void test_forget_printed(struct kmsg_dump_iter *iter)
+{
+	kmsg_dump_rewind(iter);
+	test_printed(iter, "");
+}
+
 struct test_fault {
 	int devs, at, err;
 };
@@ -593,6 +614,22 @@ static void test_attach_claimed_group_fault(struct kunit *test)
 	test_expect(test, group->default_domain);
 }
 
+/* Without a default domain, it is the blocking domain that they go back to */
+static void test_attach_claimed_bare_fault(struct kunit *test)
+{
+	const struct test_fault *f = test->param_value;
+	struct iommu_group *group = test_bare_group(test, f->devs);
+
+	KUNIT_ASSERT_EQ(test, iommu_group_claim_dma_owner(group, test), 0);
+	test_fail(f->at + 1, f->err);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), f->err);
+	test_expect_calls(test, f->at + 1 + f->devs, 0);
+	test_expect(test, group->blocking_domain);
+	test_expect_good(test, group);
+	iommu_group_release_dma_owner(group);
+	test_expect(test, NULL);
+}
+
 static void test_attach_bare_group(struct kunit *test)
 {
 	const struct test_fault *f = test->param_value;
@@ -674,10 +711,18 @@ static void test_attach_foreign(struct kunit *test)
 static void test_attach_positive(struct kunit *test)
 {
 	struct iommu_group *group = test_group(test, 2);
+	struct kmsg_dump_iter iter;
+	int i;
 
-	test_fail(2, 1);
-	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -ENODEV);
-	test_expect(test, group->default_domain);
+	test_forget_printed(&iter);
+	for (i = 0; i < 2; i++) {
+		test_fail(2, 1);
+		KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
+				-ENODEV);
+		test_expect(test, group->default_domain);
+	}
+	/* A caller that tries again does not fill the log */
+	KUNIT_EXPECT_EQ(test, test_printed(&iter, "not an errno"), 1);
 	test_expect_good(test, group);
 }
 
@@ -692,6 +737,13 @@ static void test_attach_unknown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_group_add_device(group, dev), 0);
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
 			-ENODEV);
+	/* Nor when the firmware has told its IOMMU, but no driver was there */
+	fwnode_init(&test_hw.fwnode, NULL);
+	KUNIT_EXPECT_EQ(test, iommu_fwspec_init(dev, &test_hw.fwnode, &test_ops),
+			0);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
+			-ENODEV);
+	dev_iommu_free(dev);
 	test_expect_calls(test, 0, 0);
 	test_expect(test, NULL);
 	iommu_group_put(group);
@@ -1484,6 +1536,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_group, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_attach_group_fault, test_fault_gen_params),
 	KUNIT_CASE_PARAM(test_attach_claimed_group_fault, test_fault_gen_params),
+	KUNIT_CASE_PARAM(test_attach_claimed_bare_fault, test_fault_gen_params),
 	KUNIT_CASE_PARAM(test_attach_bare_group, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_attach_bare_group_fault, test_fault_gen_params),
 	KUNIT_CASE_PARAM(test_attach_device_fault, test_errno_gen_params),
@@ -1662,13 +1715,16 @@ static void test_warn_type_way_back_fault(struct kunit *test)
 static void test_warn_no_detach(struct kunit *test)
 {
 	const struct test_fault *f = test->param_value;
+	struct kmsg_dump_iter iter;
 	struct iommu_group *group;
 	int i;
 
 	test_ops.default_domain_ops = &test_no_detach_ops;
 	group = test_bare_group(test, f->devs);
+	test_forget_printed(&iter);
 	test_fail(f->at + 1, f->err);
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), f->err);
+	KUNIT_EXPECT_EQ(test, test_printed(&iter, "WARNING:"), !!f->at);
 	for (i = 0; i < f->devs; i++)
 		test_expect_dev(test, i, i < f->at ? test_hw.domain : NULL);
 	KUNIT_EXPECT_NULL(test, group->domain);
