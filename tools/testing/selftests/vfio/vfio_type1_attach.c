@@ -1209,6 +1209,17 @@ FIXTURE_VARIANT_ADD(iova, end_mapped) {
 	{ .attach = 2, .refused = 1, .alloc = 1, .free = 1 }
 };
 
+/* As far as the aperture goes, and no further */
+FIXTURE_VARIANT_ADD(iova, end_reached) {
+	"family=1", "family=2 aperture_end=0xffffffff", 0xfffff000, ABOVE, 0,
+	FRESH, { .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
+FIXTURE_VARIANT_ADD(iova, start_reached) {
+	"family=1", "family=2 aperture_start=0x2000000", 0x2000000, 0x1000000,
+	0, FRESH, { .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
+};
+
 FIXTURE_VARIANT_ADD(iova, start) {
 	"family=1", "family=2 aperture_start=0x2000000", 0, 0x1000000, 0, FRESH,
 	{ .attach = 2, .refused = 1, .alloc = 1, .map = 1 }
@@ -2224,6 +2235,56 @@ TEST_F(sim, one_of_two_stays)
 	DMA("x/d");
 }
 
+/* What the kernel has allocated in small pieces; 0 if that is not told */
+static long kernel_objects(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	struct dirent *entry;
+	char buf[256];
+	long n = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "kmalloc-", 8))
+			continue;
+		/* Without those that are free, but held ready */
+		sim_write("1", "/sys/kernel/slab/%s/shrink", entry->d_name);
+		if (sim_read(buf, sizeof(buf), "/sys/kernel/slab/%s/objects",
+			     entry->d_name) > 0)
+			n += strtol(buf, NULL, 10);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* No join and no leave loses memory, be there a domain, a fresh one, or none */
+TEST_F(sim, no_leak)
+{
+	static const char * const devs[] = { "a2/d", "b/d" };
+	struct world *w = &self->w;
+	long before = 0;
+	int i, j;
+
+	ADD("a", "family=1 reserved=0x8000000-0x8ffffff", "d");
+	ADD("a2", "family=1", "d");
+	ADD("b", "family=2 reserved=0x9000000-0x9ffffff", "d");
+	ADD("x", "family=3", "d");
+	JOIN("a/d", FRESH);
+	ASSERT_EQ(0, sim_refuse("x/d", ENOMEM));
+	for (i = 0; i <= 2 * MANY; i++) {
+		for (j = 0; j < ARRAY_SIZE(devs); j++) {
+			ASSERT_EQ(0, vfio_join(w->container, group_fd(w, devs[j])));
+			ASSERT_EQ(0, vfio_leave(group_fd(w, devs[j])));
+		}
+		ASSERT_EQ(-ENOMEM, vfio_join(w->container, group_fd(w, "x/d")));
+		if (!i)
+			before = kernel_objects();
+	}
+	if (!before)
+		SKIP_TEST("the kernel does not count its objects (SLUB_DEBUG)");
+	EXPECT_GT(MANY, kernel_objects() - before);
+}
+
 FIXTURE(no_way_back) {
 	struct world w;
 };
@@ -2617,6 +2678,34 @@ TEST_F(sim, last_page_is_huge)
 	EXPECT_EQ(unmap[0], unmap[1]);
 }
 
+/* Mappings side by side go one by one, though their memory is contiguous */
+TEST_F(sim, neighbours)
+{
+	static const int order[] = { 1, 0, 2 };
+	struct world *w = &self->w;
+	char *area = huge_page(_metadata);
+	unsigned long size = w->page_size;
+	int i;
+
+	ADD("a", "", "d");
+	JOIN("a/d", FRESH);
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		EXPECT_EQ(0, vfio_map(w->container, area + order[i] * size,
+				      IOVA(0) + order[i] * size, size));
+		w->pages++;
+		STATE();
+	}
+	/* What is to be unmapped is beside them */
+	EXPECT_EQ(-ENOENT, vfio_unmap(w->container, IOVA(0) - size, size));
+	EXPECT_EQ(-ENOENT, vfio_unmap(w->container, IOVA(0) + 3 * size, size));
+	STATE();
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		EXPECT_EQ(0, vfio_unmap(w->container, IOVA(0) + i * size, size));
+		w->pages--;
+		STATE();
+	}
+}
+
 /* As AMD's, it takes any size: what is unmapped is more than was asked for */
 TEST_F(sim, any_page_size)
 {
@@ -2639,6 +2728,13 @@ TEST_F(sim, any_page_size)
 	LEAVE("a/d", 1);
 	DMA("s/d");
 	LEAVE("s/d", 1);
+}
+
+static int join_a_at_limit_0(struct world *w)
+{
+	struct rlimit none = { };
+
+	return setrlimit(RLIMIT_MEMLOCK, &none) ? -errno : join_a(w);
 }
 
 /* No page may be locked beyond the limit, not even for a while */
@@ -2665,6 +2761,13 @@ TEST_F(emulated, memlock_limit)
 	limit.rlim_cur = NR_PAGES * w->page_size;
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
 	JOIN("a/d", FRESH);
+	DMA("a/d");
+	LEAVE("a/d", 1);
+	/* It is that of the process that has mapped them */
+	ASSERT_EQ(0, in_child(_metadata, w, join_a_at_limit_0));
+	w->members++;
+	w->domains++;
+	STATE();
 	DMA("a/d");
 }
 
