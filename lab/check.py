@@ -32,6 +32,8 @@ def checks():
         if len(fields) < 3 or fields[1] not in ("lint", "check", "all") or fields[0] in res:
             die(f"lab/checks/list:{n} is not of the form: name, lint, check or all, command; or it names a check again")
         res[fields[0]] = fields[1], fields[2:], adds.strip()
+    if odd := {command[0] for _, command, _ in res.values()} ^ {f[:-3] for f in os.listdir(f"{LAB}/checks") if f.endswith(".py")}:
+        die(f"lab/checks/list and the modules beside it do not have the same checks: {', '.join(sorted(odd))}")
     return res
 
 

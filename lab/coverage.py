@@ -72,7 +72,7 @@ def run_kunit(seen, arch):
     kunit.build("patched", arch, "gcov-", *build.count(counted))
     init = build.pack(f"gcov-{arch}", f"{obj}/usr/gen_init_cpio", "gcov", arch)
     with step(f"running KUnit on {arch} with gcov"):
-        console = kunit.boot("patched", arch, "gcov-", init=init)
+        console, _ = kunit.boot("patched", arch, "gcov-", init=init)
     ran = [m[1] for ln in console if (m := re.search(r"\b((?:not )?ok) \d+ \w", ln))]
     if not ran or "not ok" in ran:
         die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): build/kunit/patched-gcov-{arch}/console")

@@ -53,15 +53,15 @@ def build(tree, arch, kind="", *more):
 
 
 def boot(tree, arch, kind="", cmdline="", init=None, patience=PATIENCE):
-    """Boot it; return the lines of its console, which is build/kunit/TREE-KIND-ARCH/console."""
+    """Boot it; return the lines of its console, which is build/kunit/TREE-KIND-ARCH/console, and how far it hangs, if so."""
     machine, where = qemu.machines("kunit")[f"kunit-{arch}"], f"{BUILD}/kunit/{tree}-{kind}{arch}"
     machine.update(devices="", memory="1024")
     proc = qemu.start(machine, where, f"{kbuild.obj(tree, f'kunit-{kind}{arch}')}/{kbuild.IMAGE[arch]}", init,
                       f"kunit.enable=1 {machine['cmdline']} {cmdline}", ports=())
-    status, _, says = qemu.end(proc, where, patience=patience, asleep=patience)
-    if status > 0:
-        die(f"QEMU failed with exit status {status}: {says}")
-    return read(f"{where}/console").splitlines()
+    status, hangs, says = qemu.end(proc, where, patience=patience, asleep=patience)
+    if status:
+        raise qemu.Broken(f"QEMU failed with exit status {status}: {says}")
+    return read(f"{where}/console").splitlines(), hangs
 
 
 def cases(tests, path=""):
@@ -87,10 +87,12 @@ def parse(tree, console):
 
 def execute(tree, arch, kind="", only=None, patience=PATIENCE):
     """Run the tests; return {name: passed} and what else the console complained of"""
-    console = boot(tree, arch, kind, f"kunit_shutdown=reboot {f'kunit.filter_glob={only}' if only else ''}", patience=patience)
-    # A suite NAME_warn is there to show that the kernel warns.
-    log = re.sub(r"# Subtest: (\w+_warn)\r?\n.*?\n[^\n]*\bok \d+ \1\r?\n", "", "\n".join(console) + "\n", flags=re.S)
+    console, hangs = boot(tree, arch, kind, f"kunit_shutdown=reboot {f'kunit.filter_glob={only}' if only else ''}", patience=patience)
+    # A suite NAME_warn is there to show that the kernel warns; all other complaints in between count.
+    log = re.sub(r"# Subtest: (\w+_warn)\r?\n.*?\n[^\n]*\bok \d+ \1\r?\n",
+                 lambda m: re.sub("WARNING: CPU|Call Trace:", "", m[0]), "\n".join(console) + "\n", flags=re.S)
     seen, wrong = parse(tree, console)
+    wrong += [f"the guest hangs: {hangs}"] if hangs else []
     if not only and (lost := {n.split(".")[0] for n in seen} ^ set(suites(arch))):
         wrong.append(f"run and not named in lab/kunit.d/{arch}.config, or named and not run: {', '.join(sorted(lost))}")
     return seen, sorted(set(qemu.complaints(log.splitlines()))) + wrong

@@ -20,6 +20,7 @@ import time
 import build
 import kbuild
 import kunit
+import qemu
 import series
 import trees
 from base import get_base
@@ -137,6 +138,8 @@ def walk_vfio(tree, mutants, initramfs):
         """What fails first in one program of the VFIO selftests"""
         try:
             seen, bad = selftest("mutant", [program], f"{kbuild.obj(tree, variant)}/{image}", initramfs, to_the_end=False)
+        except qemu.Broken:
+            raise
         except Failed as e:
             return str(e).splitlines()[0]
         failed = [f"{program}: {n}" for r in seen.values() for n, good in r["cases"].items() if not good]

@@ -27,7 +27,11 @@ CMDLINE = "panic=-1 oops=panic"
 PANIC = r"Kernel panic"
 COMPLAINTS = (r"WARNING:|BUG:|Oops|KASAN|UBSAN|general protection|Call Trace:|list_(add|del) corruption|"
               r"suspicious RCU usage|(circular|recursive) locking|inconsistent lock state|"
-              r"rcu.*(stall|starved)|unreferenced object|INFO: task .* blocked|soft lockup|hard LOCKUP")
+              r"rcu.*(stall|starved)|unreferenced object|kmemleak: .*disabled|INFO: task .* blocked|soft lockup|hard LOCKUP")
+
+
+class Broken(Failed):
+    """QEMU itself failed, which says nothing about the guest"""
 
 
 def lines(path):

@@ -47,8 +47,10 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
     image, init = image or f"{build.kernel(kernel)}/image", init or build.tests(kernel)
     where = f"{BUILD}/boot/{kernel}"
     proc = qemu.start(machine, where, image, init, f"{machine['cmdline']} lab.tests={','.join(programs)}")
-    _, hangs, _ = qemu.end(proc, where, "results", patience=patience, until=lambda: not to_the_end and qemu.first(
+    status, hangs, says = qemu.end(proc, where, "results", patience=patience, until=lambda: not to_the_end and qemu.first(
         "^not ok ", qemu.lines(f"{where}/results")))
+    if status:
+        raise qemu.Broken(f"QEMU failed with exit status {status}: {says}")
     console, lines = qemu.lines(f"{where}/console"), qemu.lines(f"{where}/results")
     seen, ended = parse(lines)
     cut = re.split(r"(?m)(^[^\n]*-\[ cut here \]-(?:[^\n]*\n)*?[^\n]*-\[ end trace [^\n]*$)", "\n".join(console))

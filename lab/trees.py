@@ -50,7 +50,7 @@ def open_repo():
     write(f"{REPO}/objects/info/alternates", f"{STORE}/objects\n")
     for tree in glob.glob(f"{BUILD}/linux-*/.git"):     # the clone may have been moved
         git("worktree", "repair", os.path.dirname(tree), check=False)
-    write(f"{REPO}/info/exclude", ".obj*/\n")      # where lab/build keeps the objects of a tree
+    write(f"{REPO}/info/exclude", ".obj*/\n")      # where kbuild.py keeps the objects of a tree
     write(f"{REPO}/info/attributes", "*.[ch] diff=cpp\n")      # a hunk's head names the function, not a label
 
 

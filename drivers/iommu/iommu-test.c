@@ -599,10 +599,9 @@ static void test_attach_group_fault(struct kunit *test)
 	test_expect_good(test, group);
 }
 
-static void test_attach_claimed_group_fault(struct kunit *test)
+static void attach_claimed_fault(struct kunit *test, struct iommu_group *group)
 {
 	const struct test_fault *f = test->param_value;
-	struct iommu_group *group = test_group(test, f->devs);
 
 	KUNIT_ASSERT_EQ(test, iommu_group_claim_dma_owner(group, test), 0);
 	test_fail(f->at + 1, f->err);
@@ -614,20 +613,19 @@ static void test_attach_claimed_group_fault(struct kunit *test)
 	test_expect(test, group->default_domain);
 }
 
+static void test_attach_claimed_group_fault(struct kunit *test)
+{
+	const struct test_fault *f = test->param_value;
+
+	attach_claimed_fault(test, test_group(test, f->devs));
+}
+
 /* Without a default domain, it is the blocking domain that they go back to */
 static void test_attach_claimed_bare_fault(struct kunit *test)
 {
 	const struct test_fault *f = test->param_value;
-	struct iommu_group *group = test_bare_group(test, f->devs);
 
-	KUNIT_ASSERT_EQ(test, iommu_group_claim_dma_owner(group, test), 0);
-	test_fail(f->at + 1, f->err);
-	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), f->err);
-	test_expect_calls(test, f->at + 1 + f->devs, 0);
-	test_expect(test, group->blocking_domain);
-	test_expect_good(test, group);
-	iommu_group_release_dma_owner(group);
-	test_expect(test, NULL);
+	attach_claimed_fault(test, test_bare_group(test, f->devs));
 }
 
 static void test_attach_bare_group(struct kunit *test)

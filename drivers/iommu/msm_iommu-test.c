@@ -306,6 +306,11 @@ static void msm_second_device(struct kunit *test)
 	};
 
 	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[2], &args), -ENODEV);
+	/* It has an IOMMU of its own. */
+	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[1], &args), -ENODEV);
+	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
+	/* The same device once more, as after a probe that failed. */
+	dev_iommu_priv_set(msm_devs[0], NULL);
 	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
 }
 

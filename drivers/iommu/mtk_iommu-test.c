@@ -251,7 +251,8 @@ static void mtk_free_late(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, mtk.dev), 0);
 	mtk_leave(test, domain);
-	mtk_iommu_unlist(&mtk_m4u[0]);
+	mtk_iommu_unbound(&mtk_m4u[0]);
+	list_del(&mtk_m4u[0].list);
 	list_add_tail(&mtk_m4u[0].list, &mtk_m4u[0].hw_list_head);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[0][0].m4u_dom, dom, "written to");
@@ -482,7 +483,8 @@ static void mtk_exit(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(mtk_groups); i++)
 		iommu_group_put(mtk_groups[i]);
 	for (i = 0; i < ARRAY_SIZE(mtk_m4u); i++) {
-		mtk_iommu_unlist(&mtk_m4u[i]);
+		mtk_iommu_unbound(&mtk_m4u[i]);
+		list_del(&mtk_m4u[i].list);
 		attach_test_remove(mtk_m4u[i].dev);
 	}
 }

@@ -31,6 +31,8 @@ def checkpatch(mail, tree, base):
                "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", mail], check=False, cwd=tree,
               env=dict(os.environ, PATH=f"/usr/bin:{os.environ['PATH']}"))   # spdxcheck: Debian's python3
     text = (res.stdout + res.stderr).strip()
+    if res.returncode and not text:
+        return f"checkpatch.pl failed with exit status {res.returncode}"
     if not re.search("CAMELCASE|:ENOSYS:", text):
         return text
     kept = []

@@ -17,7 +17,7 @@ import kbuild
 import series
 import trees
 from base import get_base
-from lib import BUILD, Failed, free_space, lock, need, read, result, say, write
+from lib import BUILD, Failed, die, free_space, lock, need, read, result, say, write
 
 # On top of allmodconfig: what makes objects slow or big and says nothing about the code.
 CONFIG = """\
@@ -74,7 +74,7 @@ def included(tree):
 
 def walk(tree, arch, base, steps):
     """Build the base and then each step; return what result() is to be told."""
-    done, known, start = [], set(), time.monotonic()
+    done, known, have, start = [], set(), set(), time.monotonic()
     # The patches that bring options, or the test that an option waits for; the first may bring those of many.
     options = {base, steps[0][0], *trees.git("rev-list", f"{base}..{steps[-1][0]}", "--", ":(glob)**/Kconfig",
                                              ":(glob)drivers/iommu/**/*-test.c").split()}
@@ -90,6 +90,10 @@ def walk(tree, arch, base, steps):
         try:
             if commit in options:
                 kbuild.configure(tree, arch, config, "allmodconfig")
+                now = set(re.findall(r"^CONFIG_\w+=[ym]$", read(f"{kbuild.obj(tree, arch)}/.config"), re.M))
+                have = have or now
+                if have - now:
+                    die(f"options are gone: {', '.join(sorted(have - now))}")
             text = kbuild.make(tree, arch, "W=1", "C=1", *DIRS, what=f"{arch} {title}")
         except Failed as e:
             done.append((False, f"{arch} {title}", e))

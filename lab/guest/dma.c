@@ -190,7 +190,7 @@ static void virtio_write(struct target *d, uint64_t iova)
 {
 	int common = pci_config(d->name, virtio_registers(d, VIRTIO_PCI_CAP_COMMON_CFG) + 8);
 	int notify = virtio_registers(d, VIRTIO_PCI_CAP_NOTIFY_CFG);
-	uint64_t at = base + LOW_IOVA + SQ * PAGE;
+	uint64_t bell, at = base + LOW_IOVA + SQ * PAGE;
 	struct vring ring;
 
 	memset(page[SQ], 0, PAGE);
@@ -208,12 +208,17 @@ static void virtio_write(struct target *d, uint64_t iova)
 	set64(d, common + VIRTIO_PCI_COMMON_Q_AVAILLO, at + ((void *)ring.avail - (void *)ring.desc));
 	set64(d, common + VIRTIO_PCI_COMMON_Q_USEDLO, base + LOW_IOVA + CQ * PAGE);
 	set(d, common + VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	bell = pci_config(d->name, notify + 8) + pci_config(d->name, notify + 16) *
+	       get(d, common + VIRTIO_PCI_COMMON_Q_NOFF, 2);
 	set(d, common + VIRTIO_PCI_COMMON_STATUS,
 	    VIRTIO_STATUS_READY | VIRTIO_CONFIG_S_DRIVER_OK, 1);
 
+	/*
+	 * From here on QEMU may look into the queue (virtio_device_start_ioeventfd_impl()
+	 * kicks it once), and a zPCI function that wrote outside reads as ones.
+	 */
 	virtio_request(&ring, at, iova);
-	set(d, pci_config(d->name, notify + 8) + pci_config(d->name, notify + 16) *
-	    get(d, common + VIRTIO_PCI_COMMON_Q_NOFF, 2), 0, 2);
+	set(d, bell, 0, 2);
 	/* A device that cannot reach what it is to write asks for a reset. */
 	while (le16toh(*(volatile uint16_t *)&ring.used->idx) != 1 &&
 	       !(get(d, common + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET))

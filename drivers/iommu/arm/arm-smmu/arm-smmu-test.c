@@ -384,14 +384,36 @@ static void smmu_detach(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* arm_smmu_destroy_domain_context: it does not resume, and must not come back to the domain. */
+/* What the hardware does with the first stream of the device */
+static u32 smmu_stream(void)
+{
+	struct arm_smmu_master_cfg *cfg = dev_iommu_priv_get(smmu.dev);
+
+	return FIELD_GET(ARM_SMMU_S2CR_TYPE,
+			 smmu_regs[0][0][ARM_SMMU_GR0_S2CR(cfg->smendx[0]) / 4]);
+}
+
+/* A device that could not leave must not bypass a bank that is off. */
+static void smmu_free_attached(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), S2CR_TYPE_TRANS);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), S2CR_TYPE_FAULT);
+}
+
+/*
+ * arm_smmu_destroy_domain_context: it does not resume, as when the device was to leave, and must
+ * not come back to the domain.
+ */
 static void smmu_free_asleep(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 	struct io_pgtable_ops *ops;
 
 	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	domain->ops->detach_dev(domain, smmu.dev);
 	KUNIT_EXPECT_NE(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M, 0);
 	ops = to_smmu_domain(domain)->pgtbl_ops;
 	attach_test_inject("clk_bulk_enable", 1, -EIO);
@@ -408,6 +430,7 @@ static void smmu_free_asleep(struct kunit *test)
 	smmu_cbs[0][0].cfg = NULL;
 	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
 	KUNIT_EXPECT_EQ(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4], 0);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), S2CR_TYPE_FAULT);
 	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
 	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
 	free_io_pgtable_ops(ops);
@@ -772,6 +795,7 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE(smmu_publish),
 	KUNIT_CASE(smmu_gpu),
 	KUNIT_CASE(smmu_detach),
+	KUNIT_CASE(smmu_free_attached),
 	KUNIT_CASE(smmu_free_asleep),
 	KUNIT_CASE_PARAM(smmu_set, smmu_setting_gen_params),
 	KUNIT_CASE(smmu_identity),

@@ -293,6 +293,24 @@ static void qcom_asleep(struct kunit *test)
 	free_io_pgtable_ops(ops);
 }
 
+/* A device that could not leave the domain: the next resume sees to it. */
+static void qcom_free_attached(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct io_pgtable_ops *ops;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
+	qcom_clear();
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	domain->ops->free(domain);
+	qcom_untouched(test);
+	qcom_wake(test, true);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
+	free_io_pgtable_ops(ops);
+}
+
 static void qcom_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
@@ -366,6 +384,7 @@ static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE(qcom_return),
 	KUNIT_CASE(qcom_flush),
 	KUNIT_CASE(qcom_asleep),
+	KUNIT_CASE(qcom_free_attached),
 	KUNIT_CASE(qcom_publish),
 	KUNIT_CASE_PARAM(qcom_attach, qcom_last_gen_params),
 	{}
