@@ -312,6 +312,7 @@ static void msm_second_device(struct kunit *test)
 	/* The same device once more, as after a probe that failed. */
 	dev_iommu_priv_set(msm_devs[0], NULL);
 	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
+	KUNIT_EXPECT_NOT_NULL(test, dev_iommu_priv_get(msm_devs[0]));
 }
 
 static int msm_init(struct kunit *test)

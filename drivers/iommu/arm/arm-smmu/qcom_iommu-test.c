@@ -298,13 +298,16 @@ static void qcom_free_attached(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 	struct io_pgtable_ops *ops;
+	u64 seen;
 
 	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
+	seen = qcom_seen(test);
 	qcom_clear();
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
 	domain->ops->free(domain);
 	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
 	qcom_wake(test, true);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
 	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
