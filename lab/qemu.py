@@ -25,7 +25,7 @@ CMDLINE = "panic=-1 oops=panic"
 
 # Nothing of this belongs on the console of a run that is believed
 PANIC = r"Kernel panic"
-COMPLAINTS = (r"WARNING:|BUG:|Oops|KASAN|UBSAN|general protection|Call Trace:|list_(add|del) corruption|"
+COMPLAINTS = (r"WARNING:|BUG:|Oops|KASAN:|UBSAN:|general protection|Call Trace:|list_(add|del) corruption|"
               r"suspicious RCU usage|(circular|recursive) locking|inconsistent lock state|"
               r"rcu.*(stall|starved)|unreferenced object|kmemleak: .*disabled|INFO: task .* blocked|soft lockup|hard LOCKUP")
 
