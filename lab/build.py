@@ -49,7 +49,7 @@ def without(base):
     if len(rest) != len(patches) - 1:
         die(f"{len(patches) - len(rest)} patches of the series are called {WITHOUT}, which is to be left out; mend WITHOUT "
             "in lab/build.py")
-    return series.compose_commits(base, rest, "refs/lab/without")[-1]
+    return series.compose_commits(base, rest)[-1]
 
 
 def source(kind):
