@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door. Every target is one command in lab/, after lab/setup has seen to the packages.
 
-export BASE LINUX ONLY SUBMITTER QEMU V
+export BASE LINUX MIRROR ONLY SUBMITTER QEMU V
 BASE ?= 6.1
 # Each after the packages that it needs; `series` is what works with git, python3 and perl
 series := @lab/setup series && exec lab
@@ -39,7 +39,8 @@ help:
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? DRIVER=<name>    with matrix: a line for each violation of that driver
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
-#? BASE=6.1         which series
+#? MIRROR=<uri>     where to take Debian's base from, a folder debian with debian-security beside it; default: as your apt
+#? BASE=6.1         which series: a folder in patches/
 #? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
 #? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
 #? PREFIX=, VERSION= with export: of the subjects, as PREFIX="RFC PATCH" VERSION=2

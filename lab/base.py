@@ -1,18 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
-"""base: import the base (a Debian package, or LINUX=) if need be, and print its commit"""
+"""base: import the base (out of Debian's archive, or LINUX=) if need be, and print its commit"""
 import errno
 import glob
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tarfile
+import time
 
-from lib import BASE, CACHE, PATCHES, TOP, USER_ENV, die, free_space, lock, out, read, run, say, step, write
+from lib import BASE, CACHE, PATCHES, TOP, USER_ENV, Failed, die, free_space, lock, out, read, run, say, step, write
 from trees import COMMITTER, STORE, git, open_repo, quote
 
 # What a kernel tree has, of all that the series is about
 CORE = "drivers/iommu/iommu.c"
+ARCHIVE = os.path.join(CACHE, "apt")
+# Read after the user's, so proxies are theirs; folders and hooks are not, nor is it theirs to go without signatures.
+APT_CONF = '''#clear APT::Update;
+APT::Update::Error-Mode "any";
+APT::Sandbox::User "root";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Dir "{}";
+Dir::Etc "";
+Dir::State "";
+Dir::State::status "/dev/null";
+Dir::Cache "";
+'''
+SOURCES = "deb [arch=amd64 target=Packages lang=none signed-by={}] {} {} main\n"
 
 
 def proven():
@@ -23,7 +39,7 @@ def proven():
     lines = [ln.split(None, 1) for ln in read(f"{PATCHES}/base").splitlines()
              if ln.strip() and not ln.startswith("#")]
     res = {ln[0]: ln[1].strip() for ln in lines if len(ln) == 2}
-    if lost := {"package", "version", "sha256", "upstream"} - set(res):
+    if lost := {"suite", "package", "version", "sha256", "upstream"} - set(res):
         die(f"patches/{BASE}/base has no line for {', '.join(sorted(lost))}")
     if not re.match(r"v\d+\.\d+", res["upstream"]):
         die(f"patches/{BASE}/base: upstream {res['upstream']} is no tag of Linux, as v6.1.192")
@@ -41,18 +57,74 @@ def sha256(path):
     return read(memo).strip()
 
 
+def mirror(suite):
+    """Where Debian's archive is, as MIRROR says or the user's apt; that of the security suites is another."""
+    have = {"Debian": os.environ.get("MIRROR")}
+    if not have["Debian"]:
+        known = out(["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Origin: Debian"])
+        have = dict(reversed(re.findall(r"^(Debian|Debian-Security) ((?!cdrom:)\S+)$", known, re.M)))
+    uri = have.get("Debian", "")
+    if suite.endswith("-security"):
+        uri = have.get("Debian-Security") or re.sub("(?<!/)/debian(?=/|$)", "/debian-security", uri)
+    return uri or die("apt knows no mirror of Debian; `apt-get update` as root, or set MIRROR=<uri>")
+
+
+def fetch(suite, package):
+    """Take the newest version of a package out of Debian's archive, if its tarball is not here; return where that is."""
+    uri, new = mirror(suite), f"{ARCHIVE}/new"
+    keyring = glob.glob("/usr/share/keyrings/debian-archive-keyring.*") or ["/usr/share/keyrings/debian-archive-keyring.gpg"]
+    apt = ["apt-get", "-c", f"{new}/apt.conf", "-qq"]
+    shutil.rmtree(new, ignore_errors=True)      # of a call that was killed
+    try:
+        write(f"{new}/apt.conf", APT_CONF.format(new))
+        write(f"{new}/sources.list", SOURCES.format(keyring[0], uri, suite))
+        run([*apt, "update"], cwd=new)
+        version = re.search(r"' [^ _]+_([^ _]+)_", out([*apt, "download", "--print-uris", package], cwd=new))[1]
+        path = f"{ARCHIVE}/{package}_{version}.tar.xz"
+        if not os.path.exists(path):
+            free_space(CACHE, 500, f"{package} {version}")
+            with step(f"fetching {package} {version} from {uri}"):
+                run([*apt, "download", package], cwd=new)
+                run(["dpkg-deb", "-x", *glob.glob(f"{new}/*.deb"), new], cwd=new)
+            os.rename(f"{new}/usr/src/{package}.tar.xz", path)
+        os.utime(path)
+        return path
+    except Failed as e:
+        said = re.search(r"^E: (.*)", str(e), re.M)
+        die(f"{package} cannot be taken out of {suite} of {uri}: {said[1] if said else e}")
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def newest(suite, package, look):
+    """The tarball of a package of Debian's. If there is one, only look is reason to look for a newer, and not twice a day."""
+    with lock(CACHE):
+        have = sorted(glob.glob(f"{ARCHIVE}/{package}_*.tar.xz"), key=os.path.getmtime)
+        if not have or look and time.time() - os.path.getmtime(have[-1]) > 24 * 3600:
+            try:
+                have.append(fetch(suite, package))
+            except Failed as e:
+                if not have:
+                    die(f"{e}; LINUX=<folder or tarball> takes another base")
+                say(f"{e}; going on with {os.path.basename(have[-1])}")
+        for old in set(have) - {have[-1]}:
+            os.unlink(old)
+    return have[-1]
+
+
 def source():
     """What to import: (what to call it, what its contents are known by, command that prints tar)"""
     linux, base = os.environ.get("LINUX"), proven()
     if not linux:
-        path = f"/usr/src/{base['package']}.tar.xz"
-        if not os.path.exists(path):
-            die(f"{path} is missing; install the package {base['package']} or set LINUX=<folder or tarball>")
-        version, digest = out(["dpkg-query", "-W", "-f=${Version}", base["package"]]), sha256(path)
-        if digest != base["sha256"] and not os.environ.get("LAB_BASE_TOLD"):
-            os.environ["LAB_BASE_TOLD"] = "1"       # also to the commands that this one calls
-            say(f"the base is {base['package']} {version}; this series was last proven on {base['version']}")
-        return f"{base['package']} {version}", digest, ["xz", "-dc", "-T0", path]
+        # Told and looked for once, not by the commands that this one calls: all of them have the same base.
+        package, told = base["package"], os.environ.get("LAB_BASE_TOLD", "").split()
+        path = newest(base["suite"], package, package not in told)
+        name, digest = os.path.basename(path).removesuffix(".tar.xz").replace("_", " "), sha256(path)
+        if package not in told:
+            os.environ["LAB_BASE_TOLD"] = " ".join([*told, package])
+            if digest != base["sha256"]:
+                say(f"the base is {name}; this series was last proven on {base['version']}")
+        return name, digest, ["xz", "-dc", "-T0", path]
     if os.path.isfile(linux):
         tool = {".xz": "xz -dc -T0", ".gz": "gzip -dc", ".tgz": "gzip -dc", ".tar": "cat"}.get(os.path.splitext(linux)[1])
         if not tool:
@@ -152,9 +224,9 @@ def import_tar(name, cmd, ref):
 
 def get_base():
     """The commit of the base, imported at the first call."""
-    name, ident, cmd = source()
-    store, ref = ["git", f"--git-dir={STORE}"], f"refs/base/1-{ident[:12]}"     # 1: how import_tar() makes a commit of it
     with lock(CACHE):
+        name, ident, cmd = source()
+        store, ref = ["git", f"--git-dir={STORE}"], f"refs/base/1-{ident[:12]}"     # 1: how import_tar() makes a commit of it
         if not os.path.exists(f"{STORE}/HEAD"):
             run(["git", "init", "-q", "--bare", STORE])
         if run([*store, "rev-parse", "-q", "--verify", ref], check=False).returncode:

@@ -42,8 +42,39 @@ allnoconfig:
 \t@mkdir -p $(O); echo CONFIG_A=y >$(O)/.config
 """
 PART = "# Not for git am, the new files are beside it: `make export` makes a mail of it.\n"
-BASE = "package none\nversion 0\nsha256 0\nupstream {}\n"
+BASE = "suite some-security\npackage none\nversion 0\nsha256 0\nupstream {}\n"
 ONE, TREE, SOURCE = "patches/6.1/first/one.patch", "build/linux-6.1-patched", "drivers/iommu/iommu.c"
+# Stand for apt-get and dpkg-deb: an archive whose suite some-security has none_`cat newest`_all.deb, which is linux.tar.xz.
+# The file fault names a step and says what goes wrong there.
+APT = """#!/bin/sh
+top=$(dirname "$0")/.. newest=$(cat "$top/newest")
+case "$*" in
+indextargets*)  cat "$top/mirrors"; exit ;;
+*print-uris*)   echo "'http://m/none_${newest}_all.deb' none_${newest}_all.deb 9 SHA256:0"; exit ;;
+-x*)            step=unpack ;;
+*update)        step=update; cat "${2%apt.conf}sources.list" >"$top/sources"; grep -q some-security "$top/sources" || step=suite ;;
+*)              step=download; head -c 99 "$top/linux.tar.xz" >none.deb ;;
+esac
+echo $step >>"$top/log"
+! grep -q "^$step" "$top/fault" || { echo "W: odd"; sed "s/^$step/E:/" "$top/fault"; exit 100; } >&2
+case $step in
+download)       cp "$top/linux.tar.xz" none.deb ;;
+unpack)         mkdir -p "$3/usr/src"; cp "$2" "$3/usr/src/none.tar.xz" ;;
+esac
+"""
+NO_NET, BROKEN, FULL = "update Could not resolve x\n", "download Hash Sum mismatch\n", "unpack No space left on device\n"
+# What happens in turn: what the archive has, how many days ago the last look was, what goes wrong; the steps taken, the version
+# that is in the cache then, and what is said
+LOOKS = (("no network and no tarball", 2, 0, NO_NET, "update", None, "Could not resolve x; LINUX="),
+         ("a download that breaks off", 2, 0, BROKEN, "update download", None, "Hash Sum mismatch; LINUX="),
+         ("a disk that is full", 2, 0, FULL, "update download unpack", None, "no space left on the disk"),
+         ("the newest is taken, and told", 2, 0, "", "update download unpack", 2, "is none 2; this series was last proven on 0"),
+         ("a tarball that was looked for today is not again", 3, 0, "", "", 2, "the base is none 2"),
+         ("one that is still the newest is not fetched again", 2, 2, "", "update", 2, "the base is none 2"),
+         ("and was looked for today", 3, 0, "", "", 2, "the base is none 2"),
+         ("no network, but a tarball", 3, 2, NO_NET, "update", 2, "Could not resolve x; going on with none_2.tar.xz"),
+         ("a tarball, and a newer one that breaks off", 3, 2, BROKEN, "update download", 2, "ch; going on with none_2.tar.xz"),
+         ("a newer one takes its place", 3, 2, "", "update download unpack", 3, "the base is none 3"))
 # An ordinary user
 USER = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -67,7 +98,8 @@ class Box:
                 "patches/6.1/first/cover": "Subject: cover\n\ntext\n", "patches/6.1/first/series": "one.patch\n",
                 ONE: PATCH.format("one", HUNKS)}.items():
             self.put(path, text)
-        self.env = dict(USER_ENV, XDG_CACHE_HOME=f"{self.top}/cache", LINUX=f"{self.top}/linux", BASE="6.1", NO_COLOR="1", V="")
+        self.env = dict(USER_ENV, XDG_CACHE_HOME=f"{self.top}/cache", LINUX=f"{self.top}/linux", MIRROR="", BASE="6.1",
+                        NO_COLOR="1", V="")
 
     def part(self, name, path, topic="first", text="new\n"):
         """A patch that adds a file, at the end of a topic"""
@@ -279,6 +311,52 @@ def base_tests():
     works("an import that was killed is done again", b.lab("compose"), also=killed and not glob.glob(packs))
 
 
+def archive_tests():
+    b = Box()
+    b.env.pop("LINUX")
+    b.run("tar", "cJf", "linux.tar.xz", "linux")
+    b.put("fake/apt-get", APT, 0o755)
+    b.put("fake/dpkg-deb", APT, 0o755)
+    b.env["PATH"] = f"{b.top}/fake:{b.env['PATH']}"
+    cache, both = f"{b.top}/cache/attach-contract/apt", "Debian http://m/debian/\nDebian-Security http://s/\n"
+
+    def base(newest=2, days=0, fault="", mirrors=both):
+        for path, text in ("newest", str(newest)), ("fault", fault), ("mirrors", mirrors), ("log", ""), ("sources", ""):
+            b.put(path, text)
+        for tarball in glob.glob(f"{cache}/*.tar.xz") if days else []:
+            os.utime(tarball, (time.time() - days * 24 * 3600,) * 2)
+        return b.lab("base")
+
+    for name, newest, days, fault, steps, left, words in LOOKS:
+        if steps:
+            b.put("cache/attach-contract/apt/new/old.deb", "of a call that was killed")
+        res = base(newest, days, fault)
+        seen = words in res.stderr, b.get("log").split(), os.listdir(cache)
+        also = seen == (True, steps.split(), [f"none_{left}.tar.xz"] * bool(left))
+        works(name, res, also) if left else fails(name, res, words, also=also)
+    b.env["LAB_BASE_TOLD"] = "other none"
+    works("a command that another has called does not look", base(4, 2), also=not b.get("log"))
+    b.put("patches/6.1/base", b.get("patches/6.1/base").replace("-security", ""))
+    shutil.rmtree(cache)
+    fails("a suite that the archive does not have", base(fault="suite No Release file"), "some of http://m/debian/: No Rel", "LINUX=")
+    fails("apt knows no mirror", base(mirrors="\n"), "MIRROR=")
+    for suite, uri, mirrors, wanted in (
+            ("some", "", both, "http://m/debian/"), ("some-security", "", both, "http://s/"),
+            ("some-security", "", "Debian cdrom:x\nDebian http://m/debian/\nDebian http://n/\n", "http://m/debian-security/"),
+            ("some", "file:/debian/x", both, "file:/debian/x"),
+            ("some-security", "http://debian/debian/x", "", "http://debian/debian-security/x")):
+        b.env["MIRROR"] = uri
+        b.put("patches/6.1/base", BASE.format("v6.1").replace("some-security", suite))
+        works(f"{suite}, from {uri or mirrors.split()}", base(mirrors=mirrors), also=f"] {wanted} {suite} main\n" in b.get("sources"))
+        shutil.rmtree(cache)
+
+    # The real apt, of a user who has told it to take what nobody has signed
+    b.put("debian-security/dists/some-security/Release", "Suite: some-security\nDate: Mon, 02 Nov 2026 10:00:00 UTC\n")
+    b.put("apt.conf", 'Acquire::AllowInsecureRepositories "true";\n')
+    b.env.update(MIRROR=f"file:{b.top}/debian", APT_CONFIG=f"{b.top}/apt.conf", PATH=USER_ENV["PATH"])
+    fails("an archive that is not signed", base(), "is not signed", also=not os.listdir(cache))
+
+
 def setup_tests():
     for tool, argv in (("git", ["compose"]), ("sparse", ["checks.steps", "last", "x86_64"])):
         b = Box()
@@ -307,7 +385,7 @@ def setup_tests():
     b.put("bin/dpkg-query", "#!/bin/sh\n", 0o755)
     series, run, check, every, coverage = (
         set(b.run("sh", "lab/setup", s, **USER).stderr.split()) for s in ("series", "run", "check", "check-all", "coverage"))
-    result(series < run < check < every < coverage and "linux-source-6.1" in series and not {"gcc", "clang"} & series
+    result(series < run < check < every < coverage and "xz-utils" in series and not {"gcc", "clang"} & series
            and not {"clang", "gcc-powerpc-linux-gnu", "qemu-system-ppc"} & check,
            "each set of packages has more than the one before it", series, run, check, every, coverage)
     fails("a set of packages that does not exist", b.run("lab/setup", "--help"), "usage: lab/setup")
@@ -591,6 +669,6 @@ def runner_tests():
 def command(_):
     with tempfile.TemporaryDirectory(prefix="lab-") as Box.tmp:
         os.chmod(Box.tmp, 0o755)
-        for tests in (compose_tests, base_tests, setup_tests, disk_tests, build_tests, work_tests, topic_tests, export_tests,
-                      runner_tests):
+        for tests in (compose_tests, base_tests, archive_tests, setup_tests, disk_tests, build_tests, work_tests, topic_tests,
+                      export_tests, runner_tests):
             tests()
