@@ -15,6 +15,7 @@ import time
 from xml.sax.saxutils import quoteattr
 
 import progress
+from base import source
 from lib import BUILD, LAB, TOP, colour, die, read, write
 
 # Seconds that a check may sleep without printing anything: others that work in the same folder have it wait
@@ -127,6 +128,7 @@ def command(args):
     names = only or [n for n in have if have[n][0] in wanted]
     if not names:
         die("there is no check in lab/checks/list")
+    source()            # so that all of them have the same
     done = []
     for name in names:
         print(colour("1", f"{name}:", sys.stdout), flush=True)
