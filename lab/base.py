@@ -155,8 +155,8 @@ def source():
 
 
 def check_version(makefile, name):
-    """Refuse what the series has no chance on; return the version."""
-    v = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *(\d+)", makefile, re.M))
+    """Refuse what the series has no chance on; return the version, as the tags of Linux have it."""
+    v = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\d+|-rc\d+)", makefile, re.M))
     if "VERSION" not in v or "PATCHLEVEL" not in v:
         die(f"{name} is not a kernel tree: its Makefile has no VERSION and PATCHLEVEL")
     major, minor = re.match(r"v(\d+)\.(\d+)", proven()["upstream"]).groups()
@@ -165,7 +165,7 @@ def check_version(makefile, name):
         die(f"{name} is Linux {have}, too far from {wanted} for patches/{BASE}; give a {wanted} tree by LINUX=")
     if have != wanted:
         say(f"warning: {name} is Linux {have}, the series is for {wanted}; hunks may not apply")
-    return f"{have}.{v.get('SUBLEVEL', 0)}"
+    return f"{have}.{v.get('SUBLEVEL', 0)}".removesuffix(".0") + v.get("EXTRAVERSION", "")
 
 
 def import_tar(name, cmd, ref):

@@ -81,7 +81,7 @@ class Maintainers:
 def base_lines(base):
     """What a topic stands on, for those who get it"""
     name, ident, _ = source()
-    version = check_version(trees.git("show", f"{base}:Makefile"), name).removesuffix(".0")
+    version = check_version(trees.git("show", f"{base}:Makefile"), name)
     if not os.environ.get("LINUX"):
         return f"Base: v{version} ({name})\n"
     return f"Base: v{version}\n" + (f"base-commit: {ident}\n" if len(ident) == 40 else "")

@@ -614,12 +614,13 @@ def export_tests():
     works("refresh of it changes nothing", res, also="0 files written" in res.stderr)
     works("and its export", b.lab("export"), also=all(b"+n\xe4w\n" in b.get(f"{to}/{f}", mode="rb") for f in (
         "first/0001-one.patch", "distribution/series.diff", "distribution/series.mbox", "distribution/quilt/first/one.patch")))
+    b.put("linux/Makefile", MAKEFILE.format(1).replace("= 7", "= 0\nEXTRAVERSION = -rc7"))
     for argv in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-qm", "x"]):
         b.git(*argv, at="linux")
     b.env["SUBMITTER"] = "Doe, Jane <j@x.example>"
     res, head = b.lab("export"), b.git("rev-parse", "HEAD", at="linux").stdout
-    works("an export on a git tree, from one whose name has a comma", res,
-          also=f"Base: v6.1.7\nbase-commit: {head}" in b.get(f"{to}/first/0000-cover-letter.patch")
+    works("an export on a git tree of a release candidate, from one whose name has a comma", res,
+          also=f"Base: v6.1-rc7\nbase-commit: {head}" in b.get(f"{to}/first/0000-cover-letter.patch")
           and b"\nSigned-off-by: Doe, Jane <j@x.example>\n" in b.get(f"{to}/first/0001-one.patch", mode="rb"))
 
 
