@@ -28,6 +28,7 @@ from lib import BASE, BUILD, LAB, TOP, Failed, die, free_space, lock, read, say,
 from selftest import selftest
 
 FOLDER = f"{LAB}/mutations/{BASE}"
+NAMES = sorted(map(os.path.basename, glob.glob(f"{FOLDER}/*")))
 TREES = ["mutants-0", "mutants-1"]
 stop = threading.Event()
 
@@ -157,15 +158,16 @@ def walk_vfio(tree, mutants, initramfs):
 
 
 def arguments(parser):
-    parser.add_argument("name", nargs="*", metavar="NAME", help=f"only these: {', '.join(sorted(os.listdir(FOLDER)))}")
+    parser.add_argument("name", nargs="*", metavar="NAME", help=f"only these: {', '.join(NAMES)}")
 
 
 def command(args):
     kbuild.check_path()
-    have = sorted(os.listdir(FOLDER))
-    if unknown := set(args.name) - set(have):
-        die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(have)}")
-    mutants = [m for name in args.name or have for m in load(name)]
+    if not NAMES:
+        die(f"lab/mutations/{BASE} has no mutations")
+    if unknown := set(args.name) - set(NAMES):
+        die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    mutants = [m for name in args.name or NAMES for m in load(name)]
     vfio = [m for m in mutants if m["suite"].startswith("vfio_")]
     homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)]
              for arch in sorted(kunit.arches(), key="x86_64".__ne__)}

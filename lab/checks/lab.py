@@ -450,10 +450,13 @@ def build_tests():
 
 def work_tests():
     b = Box()
+    b.env["BASE"] = "of-which-the-lab-has-nothing-yet"
     commands = [os.path.relpath(f, LAB)[:-3].replace("/", ".") for d in ("", "checks/") for f in glob.glob(f"{LAB}/{d}*.py")
                 if "\ndef command(" in open(f, encoding="utf-8").read()]
     lost = [c for c in commands if f"usage: lab/lab {c}" not in b.lab(c, "--help").stdout]
     result(commands and not lost and not b.has("build"), "--help of a command does nothing else", *lost)
+    fails("a base without mutations", b.lab("mutate"), f"lab/mutations/{b.env['BASE']} has no")
+    b.env["BASE"] = "6.1"
     b.lab("compose", "--tree")
     for argv in (["clean", "--help"], ["clean", "nonsense"], ["compose", "nonsense"], ["refresh", "nonsense"]):
         res = b.lab(*argv)

@@ -69,6 +69,8 @@ def command(_):
     files = {f for head, _ in tables.values() for f in head.get("Files", "").split()}
     lost = {f for p in series.read_series() for f in p["touches"] if f.startswith("drivers/iommu/") and f.endswith(".c")} - files
     result(tables and not lost, f"lab/errnos/{BASE} has a table of every source that the series changes", *sorted(lost))
+    if not tables:
+        return
 
     driver, (head, _) = next((d, t) for d, t in tables.items() if t[1])
     for name, spoil, says in BROKEN:
