@@ -25,7 +25,7 @@ Acquire::AllowWeakRepositories "false";
 Dir "{}";
 Dir::Etc "";
 Dir::State "";
-Dir::State::status "/dev/null";
+Dir::State::status "status";
 Dir::Cache "";
 '''
 SOURCES = "deb [arch=amd64 target=Packages lang=none signed-by={}] {} {} main\n"
@@ -77,6 +77,7 @@ def fetch(suite, package):
     shutil.rmtree(new, ignore_errors=True)      # of a call that was killed
     try:
         write(f"{new}/apt.conf", APT_CONF.format(new))
+        write(f"{new}/status", "")
         write(f"{new}/sources.list", SOURCES.format(keyring[0], uri, suite))
         run([*apt, "update"], cwd=new)
         version = re.search(r"' [^ _]+_([^ _]+)_", out([*apt, "download", "--print-uris", package], cwd=new))[1]
