@@ -13,7 +13,7 @@ import tempfile
 import series
 import table
 import trees
-from lib import BASE, BUILD, PATCHES, TOP, die, lock, read, say, write
+from lib import BASE, BUILD, PATCHES, TOP, die, lock, read, run, say, write
 from trees import rev, tree_git
 
 TRAILERS = re.compile(r"^Lab-(topic|stable): *(.*)\n?", re.M)
@@ -52,13 +52,26 @@ def added_files(commit, name):
     return res
 
 
+def differences(adds):
+    """The hunks that turn new files, as a newer base has them, into those of a commit"""
+    with tempfile.TemporaryDirectory(prefix="differ-", dir=BUILD) as tmp:
+        for path, (mode, blob) in adds.items():
+            write(f"{tmp}/a/{path}", read(f"{TOP}/{path}"))
+            write(f"{tmp}/b/{path}", trees.git("cat-file", "blob", blob, text=False))
+            for side in "ab":
+                os.chmod(f"{tmp}/{side}/{path}", int(mode, 8) & 0o777)
+        return run(["git", "diff", "--no-index", "--no-prefix", "--no-renames", "--full-index", "a", "b"], check=False,
+                   cwd=tmp).stdout if adds else ""
+
+
 def stage(root, base, head):
-    """Write patches/<base> and the new files of base..head below root; return the new files."""
+    """Write patches/<base> and the new files of base..head below root; return the new files, and those of them that are
+    there as a newer base has them."""
     folder = f"{root}/patches/{BASE}"
     tree_git("patched", "format-patch", "-q", "--always", "--no-stat", "--no-signature", "--zero-commit", "--full-index",
              "--no-renames", "--diff-filter=M", "--no-encode-email-headers", "-N", "-o", f"{root}/mail", f"{base}..{head}")
     commits = tree_git("patched", "rev-list", "--reverse", f"{base}..{head}").split()
-    topics, added, last = {}, {}, None
+    topics, added, newer, last = {}, {}, set(), None
     for path, commit in zip(sorted(glob.glob(f"{root}/mail/*")), commits, strict=True):
         slug = os.path.basename(path).split("-", 1)[1].removesuffix(".patch")
         if slug.startswith(("fixup-", "squash-", "amend-")):
@@ -75,13 +88,15 @@ def stage(root, base, head):
             say(f"{slug} says no topic and joins {topic}")
         adds = added_files(commit, slug)
         added.update(adds)
+        others = {a: adds[a] for a in adds if series.adders(a)[:1] not in ([], [BASE])}
+        newer.update(others)
         name = f"{slug}.{'part' if adds else 'patch'}"
         if name in topics.setdefault(topic, []):
             die(f"topic {topic} has two patches of the name {name}; change one's subject")
         topics[topic].append(name)
         below = "".join(f"Add-file: {a}\n" for a in adds) + (f"Stable: {says['stable']}\n" if says.get("stable") else "")
         write(f"{folder}/{topic}/{name}", (series.PART + "\n" if adds else "") + header.rstrip() + "\n---\n" + below
-              + (sep[1 + (not below):] + hunks))
+              + (sep[1 + (not below):] + hunks).rstrip("\n") + "\n" + differences(others))
         last = topic
     shutil.rmtree(f"{root}/mail")
     empty = {t: [] for t, old in series.read_topics().items() if not old["names"] and t not in topics}
@@ -91,9 +106,9 @@ def stage(root, base, head):
         series.read_cover(topic)
         shutil.copyfile(f"{PATCHES}/{topic}/cover", f"{folder}/{topic}/cover")
     for path, (mode, blob) in added.items():
-        write(f"{root}/{path}", trees.git("cat-file", "blob", blob, text=False))
+        write(f"{root}/{path}", read(f"{TOP}/{path}") if path in newer else trees.git("cat-file", "blob", blob, text=False))
         os.chmod(f"{root}/{path}", int(mode, 8) & 0o777)
-    return set(added)
+    return set(added), newer
 
 
 def patch_files(top):
@@ -152,7 +167,7 @@ def refresh():
         if re.search(r"\A\s*\[|^(diff -|Index: |---(\s|$))", text, re.M):
             unfit(text)
     with tempfile.TemporaryDirectory(prefix="refresh-", dir=BUILD) as root:
-        added = stage(root, base, head)
+        added, newer = stage(root, base, head)
         # What is written must give this tree again, before anything of the old goes.
         new = series.compose(base, top=root)
         if rev(f"{new}^{{tree}}") != rev(f"{head}^{{tree}}"):
@@ -168,12 +183,15 @@ def refresh():
                 os.makedirs(os.path.dirname(to), exist_ok=True)
                 shutil.move(f, to)
                 changed += 1
-        gone = (patch_files(TOP) - keep) | ({a for p in before for a in p["adds"]} - added)
+        dropped = {a for p in before for a in p["adds"]} - added
+        gone = (patch_files(TOP) - keep) | {a for a in dropped if series.adders(a) in ([], [BASE])}
         for path in gone:
             os.unlink(f"{TOP}/{path}")
     for topic in {p["topic"] for p in before} - {p["topic"] for p in now}:
         shutil.rmtree(f"{PATCHES}/{topic}")
         say(f"topic {topic} has no patch left and is removed")
+    if others := sorted({b for a in added - newer for b in series.adders(a)} - {BASE}):
+        say(f"new files of {BASE} are those of {', '.join(others)} too: see with `BASE={others[0]} lab/lab compose`")
     for line in lost_rows({p["subject"] for p in before} - {p["subject"] for p in now}):
         say(f"warning: {line}")
     tree_git("patched", "checkout", "-q", "-B", trees.BRANCH, new)

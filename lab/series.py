@@ -10,7 +10,9 @@ A series is made of topics, each of which is what one maintainer is sent:
   patches/6.1/TOPIC/SLUG.patch  a mail with hunks to files that the base has; below `---` there may be a line `Stable: why`,
                                 if a stable tree could take the patch without the rest
   patches/6.1/TOPIC/SLUG.part   the same, and `Add-file:` lines below `---` name new files, which are at their paths here.
-                                `git am` would lose them, so the first line makes it refuse the file
+                                `git am` would lose them, so the first line makes it refuse the file. Where several
+                                bases add a file, it is there as the first in BASES has it; what another has otherwise
+                                is hunks in that one's patch
 
 In a tree to work in, trailers of a commit (`Lab-topic:`, `Lab-stable:`) say what these places say here."""
 import fnmatch
@@ -28,6 +30,8 @@ TODO = os.path.join(BUILD, "todo", BASE)
 SHIPPED = ("drivers", "include", "Documentation", "scripts", "tools")
 # Patches whose author is the project are sent as the submitter's own; others keep their author.
 PROJECT = "@attach-contract.example>"
+# Newest first: the first one that adds a file is whose form of it is at its path here.
+BASES = ("mainline", "6.12", "6.1")
 # The first line of a patch that has new files
 PART = "# Not for git am, the new files are beside it: `make export` makes a mail of it."
 
@@ -155,6 +159,12 @@ def litter(path):
     return any(fnmatch.fnmatch(os.path.basename(path), p) for p in ("*~", ".*.sw?", ".#*", "#*#", "*.orig", "*.rej"))
 
 
+def adders(path):
+    """The bases whose series add a file, newest first"""
+    return [b for b in BASES for f in glob.glob(f"{TOP}/patches/{b}/*/*.part")
+            if re.search(rf"^Add-file: *{re.escape(path)}$", read(f), re.M)]
+
+
 def check_shipped():
     """A new kernel file that no series adds would never ship, and nobody would notice."""
     named = {a for path in glob.glob(f"{TOP}/patches/*/*/*.part") for a in re.findall(r"^Add-file: *(\S+)", read(path), re.M)}
@@ -253,11 +263,29 @@ def stable_commits(base, author=None):
     return patches, compose_commits(base, patches, author, context=["-C1"])
 
 
+def by_file(p):
+    """The hunks of a patch, a text for each file: ({existing file: text}, {new file: text})"""
+    parts = [(re.match(r"diff --git a/(\S+) b/", t)[1], t) for t in re.split(r"^(?=diff --git )", p["hunks"], flags=re.M) if t]
+    return {f: t for f, t in parts if f not in p["adds"]}, {f: t for f, t in parts if f in p["adds"]}
+
+
+def new_files(p, folder):
+    """Put the new files of a patch into a folder, as this base has them"""
+    for path in p["adds"]:
+        os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
+        shutil.copy(f"{TOP}/{path}", f"{folder}/{path}")
+    if differ := "".join(by_file(p)[1].values()):
+        run(["git", "apply", "--whitespace=nowarn", "-"], cwd=folder, env=dict(os.environ, GIT_CEILING_DIRECTORIES=BUILD),
+            input=differ.encode("utf-8", "surrogateescape"), text=False)
+
+
 def self_contained(p):
     """The text of a patch with its new files as hunks and its topic in trailers, as `git am` takes it in a tree"""
     subject, _, text = with_trailers(p).partition("\n\n")
     text = (f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: {p['author']}\nDate: {p['date']}\n"
-            f"Subject: [PATCH] {subject}\n\n{text}---\n\n{p['hunks']}")
-    for path in p["adds"]:
-        text += run(["git", "diff", "--no-index", "--full-index", "/dev/null", path], check=False, cwd=TOP).stdout
+            f"Subject: [PATCH] {subject}\n\n{text}---\n\n{''.join(by_file(p)[0].values())}")
+    with tempfile.TemporaryDirectory(prefix="new-", dir=BUILD) as tmp:
+        new_files(p, tmp)
+        for path in p["adds"]:
+            text += run(["git", "diff", "--no-index", "--full-index", "/dev/null", path], check=False, cwd=tmp).stdout
     return text

@@ -36,8 +36,11 @@ def rows():
             people = export.Maintainers(series.compose(base), tmp)
         for topic, t in series.read_topics().items():
             mine = [p for p in patches if p["topic"] == topic]
-            changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", "\n".join(p["hunks"] for p in mine), re.M)) for c in "+-"]
-            new = sum(read(f"{TOP}/{a}").count("\n") for p in mine for a in p["adds"])
+            text = "\n".join(hunks for p in mine for hunks in series.by_file(p)[0].values())
+            changed = [len(re.findall(rf"^[{c}](?![{c}]{{2}} )", text, re.M)) for c in "+-"]
+            for i, p in enumerate(mine):
+                series.new_files(p, f"{tmp}/{topic}-{i}")
+            new = sum(read(f"{tmp}/{topic}-{i}/{a}").count("\n") for i, p in enumerate(mine) for a in p["adds"])
             yield (topic, str(len(mine)), f"+{changed[0]} -{changed[1]}", f"+{new}" if new else "", " ".join(t["needs"]),
                    str(sum(bool(p["stable"]) for p in mine) or ""), whom(mine, people), t["subject"].partition(": ")[2])
 

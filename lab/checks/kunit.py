@@ -2,14 +2,15 @@
 """KUnit of the series on the architectures that are named, with --others on all but these: each case a result; and every
 row of the errno tables that says `kunit`, with a suite of theirs, names a case that has passed in this run. With --debug
 on kernels with KASAN, UBSAN, lockdep and so on, of all architectures, and without the tables."""
+import glob
 import json
-import os
 import re
+import tempfile
 
 import kunit
 import series
 import table
-from lib import BUILD, TOP, read, result
+from lib import BUILD, read, result
 
 
 def arguments(parser):
@@ -36,8 +37,11 @@ def command(args):
     if args.debug:
         return
     # A test that no kernel has been built with would never run.
-    added = [f"{TOP}/{f}" for p in series.read_series() for f in p["adds"] if os.path.basename(f).startswith("Kconfig")]
-    offered = {o for f in added for o in re.findall(r"^config (\w+_KUNIT_TEST)$", read(f), re.M)}
+    with tempfile.TemporaryDirectory(prefix="kunit-", dir=BUILD) as tmp:
+        for p in series.read_series():
+            series.new_files(p, tmp)
+        added = glob.glob(f"{tmp}/**/Kconfig*", recursive=True)
+        offered = {o for f in added for o in re.findall(r"^config (\w+_KUNIT_TEST)$", read(f), re.M)}
     chosen = {o for a in kunit.arches() for o in re.findall(r"^CONFIG_(\w+_KUNIT_TEST)=y$", kunit.config(a), re.M)}
     result(offered and offered == chosen, f"the {len(offered)} tests that the series adds are all run, here or elsewhere",
            *sorted(offered ^ chosen))

@@ -513,6 +513,35 @@ def work_tests():
         fails("a clone of another user", b.lab("compose", **USER), "cannot write", "own clone", also=not b.has("cache"))
 
 
+def newer_tests():
+    """A file that two bases add: at its path as the newer one has it, hunks in the patch of the other"""
+    b, part, path = Box(), "patches/6.1/first/new.part", "drivers/new.c"
+    b.part("new", path, text="1\n2\n3\n")
+    b.lab("compose", "--tree")
+    shutil.copytree(f"{b.top}/patches/6.1", f"{b.top}/patches/mainline")
+    b.put(f"{TREE}/{path}", "1\nold\n3\n")
+    b.git("commit", "-qa", "--amend", "--no-edit")
+    works("refresh leaves a file as the newer base has it", b.lab("refresh"),
+          also=b.get(path) == "1\n2\n3\n" and "\n-2\n+old\n" in b.get(part))
+    works("and compose makes the older one's of it", b.lab("compose"),
+          also=b.git("show", f"contract/6.1:{path}").stdout == "1\nold\n3\n")
+    was = b.get(part)
+    b.put(path, "1\n2\n3\nall\n")
+    works("a change of it comes to both", b.lab("compose", "--tree"), also=b.get(f"{TREE}/{path}") == "1\nold\n3\nall\n")
+    b.lab("export", "--submitter", "A <a@b.example>", "--topic", "distribution")
+    result("+old\n+3\n+all\n" in b.get("build/export/6.1/distribution/series.mbox") and b.get(part) == was, "and is exported whole")
+    res = b.lab("topics")
+    result("+4 " in res.stdout.splitlines()[1] and "+2 -0" in res.stdout, "topics counts its lines as new ones", res.stdout, res.stderr)
+    b.put(path, "1\ntwo\n3\n")
+    fails("a change that the older one's hunks do not fit", b.lab("compose"), f"{part}: {path}: hunk 1 of 1 does not apply", "git am -3")
+    b.lab("compose", "--tree")
+    b.git("am", f"{b.top}/build/todo/6.1/001-new.patch")
+    b.put(path, "1\n2\n3\n")
+    b.lab("compose", "--tree")
+    b.back()
+    works("what the older one drops stays for the newer one", b.lab("refresh"), also=b.has(path) and not b.has(part))
+
+
 def topic_tests():
     b = Box()
     b.topic("second", "first")
@@ -673,6 +702,6 @@ def runner_tests():
 def command(_):
     with tempfile.TemporaryDirectory(prefix="lab-") as Box.tmp:
         os.chmod(Box.tmp, 0o755)
-        for tests in (compose_tests, base_tests, archive_tests, setup_tests, disk_tests, build_tests, work_tests, topic_tests,
-                      export_tests, runner_tests):
+        for tests in (compose_tests, base_tests, archive_tests, setup_tests, disk_tests, build_tests, work_tests, newer_tests,
+                      topic_tests, export_tests, runner_tests):
             tests()
