@@ -2,7 +2,6 @@
 # The front door. Every target is one command in lab/, after lab/setup has seen to the packages.
 
 export BASE LINUX MIRROR ONLY SUBMITTER QEMU V
-BASE ?= 6.1
 # Each after the packages that it needs; `series` is what works with git, python3 and perl
 series := @lab/setup series && exec lab
 run := @lab/setup run && exec lab
@@ -40,7 +39,7 @@ help:
 #? DRIVER=<name>    with matrix: a line for each violation of that driver
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
 #? MIRROR=<uri>     where to take Debian's base from, a folder debian with debian-security beside it; default: as your apt
-#? BASE=6.1         which series: a folder in patches/
+#? BASE=mainline    another series than that of 6.1: a folder in patches/; without it some checks run for all of them
 #? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
 #? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
 #? PREFIX=, VERSION= with export: of the subjects, as PREFIX="RFC PATCH" VERSION=2

@@ -31,18 +31,22 @@ Dir::Cache "";
 SOURCES = "deb [arch=amd64 target=Packages lang=none signed-by={}] {} {} main\n"
 
 
-def proven():
+def bases():
+    """The bases that there is a series for"""
+    return sorted(d for d in os.listdir(f"{TOP}/patches") if os.path.exists(f"{TOP}/patches/{d}/base"))
+
+
+def proven(which=BASE):
     """patches/<base>/base: what the series was last proven on"""
-    have = sorted(d for d in os.listdir(f"{TOP}/patches") if os.path.exists(f"{TOP}/patches/{d}/base"))
-    if BASE not in have:
-        die(f"there is no series for BASE={BASE}; there is one for {', '.join(have)}")
-    lines = [ln.split(None, 1) for ln in read(f"{PATCHES}/base").splitlines()
+    if which not in bases():
+        die(f"there is no series for BASE={which}; there is one for {', '.join(bases())}")
+    lines = [ln.split(None, 1) for ln in read(f"{TOP}/patches/{which}/base").splitlines()
              if ln.strip() and not ln.startswith("#")]
     res = {ln[0]: ln[1].strip() for ln in lines if len(ln) == 2}
     if lost := {"suite", "package", "version", "sha256", "upstream"} - set(res):
-        die(f"patches/{BASE}/base has no line for {', '.join(sorted(lost))}")
+        die(f"patches/{which}/base has no line for {', '.join(sorted(lost))}")
     if not re.match(r"v\d+\.\d+", res["upstream"]):
-        die(f"patches/{BASE}/base: upstream {res['upstream']} is no tag of Linux, as v6.1.192")
+        die(f"patches/{which}/base: upstream {res['upstream']} is no tag of Linux, as v6.1.192")
     return res
 
 
@@ -69,22 +73,23 @@ def mirror(suite):
     return uri or die("apt knows no mirror of Debian; `apt-get update` as root, or set MIRROR=<uri>")
 
 
-def fetch(suite, package):
-    """Take the newest version of a package out of Debian's archive, if its tarball is not here; return where that is."""
-    uri, new = mirror(suite), f"{ARCHIVE}/new"
+def fetch(suites, package):
+    """Take the newest version of a package out of Debian's archive, if its tarball is not here; return where that is. It is
+    in one of the suites, or in several, of which apt prefers the one that is no preview of another."""
+    uri, new = {suite: mirror(suite) for suite in suites.split()}, f"{ARCHIVE}/new"
     keyring = glob.glob("/usr/share/keyrings/debian-archive-keyring.*") or ["/usr/share/keyrings/debian-archive-keyring.gpg"]
     apt = ["apt-get", "-c", f"{new}/apt.conf", "-qq"]
     shutil.rmtree(new, ignore_errors=True)      # of a call that was killed
     try:
         write(f"{new}/apt.conf", APT_CONF.format(new))
         write(f"{new}/status", "")
-        write(f"{new}/sources.list", SOURCES.format(keyring[0], uri, suite))
+        write(f"{new}/sources.list", "".join(SOURCES.format(keyring[0], u, suite) for suite, u in uri.items()))
         run([*apt, "update"], cwd=new)
         version = re.search(r"' [^ _]+_([^ _]+)_", out([*apt, "download", "--print-uris", package], cwd=new))[1]
         path = f"{ARCHIVE}/{package}_{version}.tar.xz"
         if not os.path.exists(path):
             free_space(CACHE, 500, f"{package} {version}")
-            with step(f"fetching {package} {version} from {uri}"):
+            with step(f"fetching {package} {version} from {' '.join(dict.fromkeys(uri.values()))}"):
                 run([*apt, "download", package], cwd=new)
                 run(["dpkg-deb", "-x", *glob.glob(f"{new}/*.deb"), new], cwd=new)
             os.rename(f"{new}/usr/src/{package}.tar.xz", path)
@@ -92,18 +97,18 @@ def fetch(suite, package):
         return path
     except Failed as e:
         said = re.search(r"^E: (.*)", str(e), re.M)
-        die(f"{package} cannot be taken out of {suite} of {uri}: {said[1] if said else e}")
+        die(f"{package} cannot be taken out of {' and '.join(f'{s} of {u}' for s, u in uri.items())}: {said[1] if said else e}")
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def newest(suite, package, look):
+def newest(suites, package, look):
     """The tarball of a package of Debian's. If there is one, only look is reason to look for a newer, and not twice a day."""
     with lock(CACHE):
         have = sorted(glob.glob(f"{ARCHIVE}/{package}_*.tar.xz"), key=os.path.getmtime)
         if not have or look and time.time() - os.path.getmtime(have[-1]) > 24 * 3600:
             try:
-                have.append(fetch(suite, package))
+                have.append(fetch(suites, package))
             except Failed as e:
                 if not have:
                     die(f"{e}; LINUX=<folder or tarball> takes another base")
@@ -113,9 +118,9 @@ def newest(suite, package, look):
     return have[-1]
 
 
-def source():
+def source(which=BASE):
     """What to import: (what to call it, what its contents are known by, command that prints tar)"""
-    linux, base = os.environ.get("LINUX"), proven()
+    linux, base = os.environ.get("LINUX"), proven(which)
     if not linux:
         # Told and looked for once, not by the commands that this one calls: all of them have the same base.
         package, told = base["package"], os.environ.get("LAB_BASE_TOLD", "").split()
@@ -153,6 +158,12 @@ def source():
                   for f in [os.path.join(where, name)] for st in [os.lstat(f)])
     return linux, hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest(), [
         "tar", "-c", "--sort=name", "--exclude=.git", "-C", *os.path.split(linux)]
+
+
+def moved():
+    """The version of Debian's package, if it is not the one that the series was last proven on"""
+    name, digest, _ = source()
+    return name.split()[-1] if not os.environ.get("LINUX") and digest != proven()["sha256"] else ""
 
 
 def check_version(makefile, name):

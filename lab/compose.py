@@ -8,7 +8,7 @@ import shutil
 
 import series
 import trees
-from base import get_base
+from base import get_base, moved
 from lib import BASE, BUILD, TOP, die, lock, say, step, write
 
 
@@ -35,6 +35,9 @@ def whole(base, for_work):
         with step(f"composing patches/{BASE}"):
             head = series.compose(base)
     except series.Refused as e:
+        if not for_work and (version := moved()):
+            die(f"{BASE} has moved to {version}: {len(series.read_series()) - len(e.rest)} of {len(series.read_series())} patches "
+                f"apply, the first that does not is {e.rest[0]['name']}\n{e}")
         if not for_work:
             raise
         shutil.rmtree(series.TODO, ignore_errors=True)

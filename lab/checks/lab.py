@@ -341,14 +341,38 @@ def archive_tests():
     fails("a suite that the archive does not have", base(fault="suite No Release file"), "some of http://m/debian/: No Rel", "LINUX=")
     fails("apt knows no mirror", base(mirrors="\n"), "MIRROR=")
     for suite, uri, mirrors, wanted in (
-            ("some", "", both, "http://m/debian/"), ("some-security", "", both, "http://s/"),
+            ("other some", "", both, "http://m/debian/"), ("some", "", both, "http://m/debian/"), ("some-security", "", both, "http://s/"),
             ("some-security", "", "Debian cdrom:x\nDebian http://m/debian/\nDebian http://n/\n", "http://m/debian-security/"),
             ("some", "file:/debian/x", both, "file:/debian/x"),
             ("some-security", "http://debian/debian/x", "", "http://debian/debian-security/x")):
         b.env["MIRROR"] = uri
         b.put("patches/6.1/base", BASE.format("v6.1").replace("some-security", suite))
-        works(f"{suite}, from {uri or mirrors.split()}", base(mirrors=mirrors), also=f"] {wanted} {suite} main\n" in b.get("sources"))
+        works(f"{suite}, from {uri or mirrors.split()}", base(mirrors=mirrors), also=all(f"] {wanted} {s} main\n" in b.get("sources") for s in suite.split()))
         shutil.rmtree(cache)
+
+    # A second base: with the same package in its archive, and then with a newer one
+    shutil.rmtree(f"{b.top}/lab/checks")
+    b.put("lab/checks/c.py", "from lib import BASE, result\ndef command(_):\n    result(True, BASE)\n")
+    b.put("lab/checks/list", "c lint lint c\nd - check c\ne all all c\n")
+    shutil.copytree(f"{b.top}/patches/6.1", f"{b.top}/patches/mainline")
+    del b.env["BASE"]
+    base()
+    res = b.lab("check")
+    works("lab check: what is for other bases runs on them", res, also=all(w in res.stdout for w in (
+        "ok 1 6.1\n", "ok 1 mainline\n", "mainline/d ", "\nmainline/e            make check-all\n", "3 passed, 0 failed\n"))
+        and "\nd " not in res.stdout)
+    b.env["BASE"] = "6.1"
+    works("lab check: a base that is chosen is the only one", b.lab("check"), also="mainline" not in b.lab("check").stdout)
+    del b.env["BASE"]
+    b.put("patches/mainline/first/one.patch", hunks(" line 21", " line XX"))
+    res = b.lab("check")
+    works("lab check: a newer base that has moved on is told and is no failure", res, also="2 passed" not in res.stdout and
+          "\nmainline has moved to 2: 0 of 1 patches apply, the first that does not is first/one.patch\n1 passed, 0 failed\n" in res.stdout)
+    proven = b.run("sha256sum", f"{cache}/none_2.tar.xz").stdout.split()[0]
+    b.put("patches/mainline/base", b.get("patches/mainline/base").replace("sha256 0", f"sha256 {proven}"))
+    works("lab check: the base that is proven is checked all the same", b.lab("check"), also="3 passed" in b.lab("check").stdout)
+    b.env["BASE"] = "6.1"
+    shutil.rmtree(cache)
 
     # The real apt, of a user who has told it to take what nobody has signed
     b.put("debian-security/dists/some-security/Release", "Suite: some-security\nDate: Mon, 02 Nov 2026 10:00:00 UTC\n")
@@ -662,7 +686,7 @@ def runner_tests():
         shutil.rmtree(f"{b.top}/lab/checks")
         b.put("lab/checks/c.py", "import os\ndef arguments(parser):\n    parser.add_argument('word')\ndef command(args):\n"
               f"    os.execv('/bin/sh', ['sh', '-c', {script!r}, 'c', args.word])\n")
-        b.put("lab/checks/list", f"# a list\nc {when} c an-argument  # adds much\n")
+        b.put("lab/checks/list", f"# a list\nc {when} - c an-argument  # adds much\n")
         b.env["CHECK_ASLEEP"] = "2"
         return b, b.lab("check", *args)
 
@@ -685,18 +709,18 @@ def runner_tests():
                   also="not ok 1 c" in b.get("build/check.ktap") and "<failure" in b.get("build/check.xml"))
         else:
             works(f"lab check: {name}", res, also=res.stdout.endswith("1 passed, 0 failed\n"))
-    for text, words in (("c nightly c", "list:1"), ("c lint", "list:1"), ("c lint c\nc all c", "list:2"),
-                        ("c lint c\nd lint d", "the same checks: d")):
+    for text, words in (("c nightly c", "list:1"), ("c lint", "list:1"), ("c lint - c\nc all - c", "list:2"),
+                        ("c lint - c\nd lint - d", "the same checks: d")):
         b.put("lab/checks/list", f"{text}\n")
         fails(f"lab check: the list says {text!r}", b.lab("check"), words)
     b, res = check("echo ok 1 a; echo 1..1", when="all")
     fails("lab check: no check at all", res, "there is no check")
     fails("lab check: a check that does not exist", b.lab("check", "x"), "there is no check x")
     works("lab check --all: what only this runs", b.lab("check", "--all"))
-    b.put("lab/checks/list", "c lint c word\nd check c\ne all c  # adds much\n")
+    b.put("lab/checks/list", "c lint - c word\nd check - c\ne all - c  # adds much\n")
     res = b.lab("check", "--lint")
     works("lab check --lint: the others are named", res, also=all(w in res.stdout for w in (
-        "d            make check\n", "e            make check-all: adds much\n", "1 passed, 0 failed\n")))
+        "\nd                     make check\n", "\ne                     make check-all: adds much\n", "1 passed, 0 failed\n")))
 
 
 def command(_):

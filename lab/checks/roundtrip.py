@@ -11,8 +11,8 @@ import time
 
 import series
 import trees
-from base import get_base, proven, source
-from lib import BASE, BUILD, PATCHES, TOP, lock, out, read, result, run
+from base import get_base, moved
+from lib import BASE, BUILD, DEFAULT, PATCHES, TOP, lock, out, read, result, run
 
 SHIPPED = [d for d in ("patches", *series.SHIPPED) if os.path.isdir(f"{TOP}/{d}")]
 
@@ -41,8 +41,10 @@ def roundtrip(base):
 
     diff = trees.git("diff", base, heads[0], "--", "MAINTAINERS").splitlines()
     entry = "\n".join(ln[1:] for ln in diff if re.match(r"\+(?!\+\+ )", ln)).strip()
-    result(entry == read(f"{TOP}/MAINTAINERS").strip(), "MAINTAINERS holds the entry that the series adds", entry,
-           reproduce="make compose; git --git-dir=build/linux.git diff base-6.1 contract/6.1 -- MAINTAINERS")
+    whole = read(f"{TOP}/MAINTAINERS").strip()      # that of the default base; another may have less of the files
+    result(entry == whole if BASE == DEFAULT else {*entry.split("\n")} <= {*whole.split("\n"), ""},
+           "MAINTAINERS holds the entry that the series adds", entry,
+           reproduce=f"make compose BASE={BASE}; git --git-dir=build/linux.git diff base-{BASE} contract/{BASE} -- MAINTAINERS")
 
     # The rest in a copy, so that nobody's tree is touched; it has the cache in common.
     with tempfile.TemporaryDirectory(prefix="roundtrip-", dir=BUILD) as tmp:
@@ -54,7 +56,7 @@ def roundtrip(base):
             res = run([f"{tmp}/lab/lab", *command], check=False)
             if res.returncode:
                 break
-        exact = not os.environ.get("LINUX") and source()[1] == proven()["sha256"]
+        exact = not os.environ.get("LINUX") and not moved()
         old, new = listing(TOP, exact), listing(tmp, exact)
         differ = sorted(p for p in old.keys() | new.keys() if old.get(p) != new.get(p))
         result(res.returncode == 0 and not differ, "compose and refresh change nothing", res.stderr,
