@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The README's two commands, make run and make check, in a Debian that has been installed a moment ago: in roots that
+mmdebstrap makes in a temporary folder, of the suites that are named. In each is a clone of this repository, and nothing
+of what has been built."""
+import os
+import re
+import shlex
+import tempfile
+
+from base import mirror
+from lib import BUILD, TOP, free_space, out, read, result, run, say, step
+
+# What one who has just installed Debian has not, and the README asks for
+TOOLS = "ca-certificates,git,make"
+
+
+def arguments(parser):
+    parser.add_argument("suite", nargs="+", help="of Debian, as bookworm")
+
+
+def fresh(suite, clone, commands):
+    """Run commands in a new root; return what each has printed until one failed, and how mmdebstrap ended"""
+    with tempfile.TemporaryDirectory(prefix="fresh-", dir=BUILD) as tmp:
+        os.chmod(tmp, 0o777)        # mmdebstrap may be another user there
+        hooks = [f'--customize-hook=cp -r {shlex.quote(clone)} "$1/root/lab"']
+        for i, command in enumerate(commands):
+            hooks.append(f'--customize-hook=chroot "$1" sh -c {shlex.quote(f"cd /root/lab && {command}")} '
+                         f">{shlex.quote(f'{tmp}/{i}')} 2>&1 </dev/null")
+        suites = "".join(f"deb {mirror(s)} {s} main\n" for s in (suite, f"{suite}-security"))
+        res = run(["mmdebstrap", "--quiet", "--variant=apt", "--format=null", f"--include={TOOLS}", *hooks, suite, "/dev/null", "-"],
+                  check=False, input=suites, env=dict(os.environ, TMPDIR=tmp))
+        return [read(f"{tmp}/{i}") if os.path.exists(f"{tmp}/{i}") else "" for i in range(len(commands))], res
+
+
+def command(args):
+    free_space(BUILD, 15000, "a fresh Debian and what is built there")
+    with tempfile.TemporaryDirectory(prefix="clone-", dir=BUILD) as tmp:
+        out(["git", "clone", "-q", "--no-hardlinks", TOP, f"{tmp}/lab"])
+        for suite in args.suite:
+            commands = ["make run", "make check"]
+            with step(f"{' and '.join(commands)} in a fresh {suite}"):
+                texts, res = fresh(suite, f"{tmp}/lab", commands)
+            for what, text in zip(commands, texts):
+                last = text.rstrip().rpartition("\n")[2]
+                good = "ratio" in text if what == "make run" else re.fullmatch(r"[1-9]\d* passed, 0 failed", last)
+                bad = re.findall(r"^ *not ok .*|^error: .*", text, re.M)
+                result(good, f"{what} in a fresh {suite}{f': {last}' if what == 'make check' else ''}", *bad, *([] if bad else [text[-1000:], res.stderr[-1000:]]),
+                       reproduce=f"lab/lab checks.fresh {suite}")
