@@ -9,7 +9,7 @@ import json
 
 import picture
 import qemu
-from lib import BUILD, die, step, write
+from lib import BUILD, SHOWN, die, step, write
 
 GROUPS = 16             # of a machine; lab/guest/bench.c
 COUNTS = ("attach_dev", "attach_group", "domain_alloc")
@@ -46,7 +46,7 @@ def measure(which, machine):
     with step(f"measuring on {machine['name']}"), concurrent.futures.ThreadPoolExecutor(2) as pool:
         done = dict(zip(kernels, pool.map(lambda k, f: records(which, machine, k, f, init), kernels, images)))
     if len({frozenset(r) for r in done.values()}) > 1:
-        die(f"{machine['name']}: the kernels did not report the same joins; see build/boot/bench-{which}*")
+        die(f"{machine['name']}: the kernels did not report the same joins; see {SHOWN}/boot/bench-{which}*")
     return [{"machine": which, "case": case, "groups": groups, "iommus": iommus, "mapped_mib": mib,
              **{k: {m: v for m, v in done[k][case, iommus, groups, mib].items() if m in (*COUNTS, "ns", "kib", "errno")}
                 for k in kernels}}
@@ -116,4 +116,4 @@ def command(args):
     if any(r["case"] == "growth" for r in rows):
         for name, text in pictures(rows).items():
             write(f"{BUILD}/bench-{name}", text)
-    print("the same as JSON: build/bench.json; pictures: build/bench-*.svg")
+    print(f"the same as JSON: {SHOWN}/bench.json; pictures: {SHOWN}/bench-*.svg")

@@ -8,7 +8,7 @@ import build
 import progress
 import qemu
 import run
-from lib import BUILD, Failed, die, step, write
+from lib import BUILD, SHOWN, Failed, die, step, write
 
 # The guest's files are the host's, so that the QEMU in it is the distribution's as it is installed.
 SHARE = "-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap".split()
@@ -112,10 +112,10 @@ def arguments(parser):
 def command(args):
     runs = client([args.kernel] if args.kernel else ["stock", "patched"], args.do, args.patience)
     if len({tuple(s["step"] for s in r["steps"]) for r in runs}) > 1:
-        die("the two kernels did not report the same steps; see build/boot/*-client/results")
+        die(f"the two kernels did not report the same steps; see {SHOWN}/boot/*-client/results")
     title = " " * max(map(len, STEPS.values()))
     print("\n".join([*run.side_by_side(runs, title, COLUMNS, rows(runs)), LEGEND]))
     for line in dict.fromkeys(line for r in runs for line in r["printed"]):
         print(f"QEMU printed in {' and '.join(r['kernel'] for r in runs if line in r['printed'])}: {line}")
     write(f"{BUILD}/client.json", json.dumps(runs, indent=1) + "\n")
-    print(f"{runs[0]['platform']}; the same as JSON: build/client.json")
+    print(f"{runs[0]['platform']}; the same as JSON: {SHOWN}/client.json")

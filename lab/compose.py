@@ -9,7 +9,7 @@ import shutil
 import series
 import trees
 from base import get_base, moved
-from lib import BASE, BUILD, TOP, die, lock, say, step, write
+from lib import BASE, BUILD, SHOWN, TOP, die, lock, say, step, write
 
 
 def arguments(parser):
@@ -22,8 +22,8 @@ def whole(base, for_work):
     tree = os.path.relpath(trees.tree_path("patched"), TOP)
     work = trees.work_in("patched")
     if work and not os.path.exists(f"{trees.tree_path('patched')}/.git"):
-        die(f"build/linux.git has {work} that patches/{BASE} does not have, and there is no {tree}: keep them by "
-            f"`git --git-dir=build/linux.git branch -m {trees.BRANCH} mine`, or remove them by `branch -D {trees.BRANCH}`")
+        die(f"{SHOWN}/linux.git has {work} that patches/{BASE} does not have, and there is no {tree}: keep them by "
+            f"`git --git-dir={SHOWN}/linux.git branch -m {trees.BRANCH} mine`, or remove them by `branch -D {trees.BRANCH}`")
     if work and for_work:
         say(f"{tree} has {work}, left as they are; `make refresh` writes commits to patches/{BASE}")
         print(tree)

@@ -24,7 +24,7 @@ import kbuild
 import kunit
 import table
 import trees
-from lib import BASE, BUILD, LAB, die, free_space, lock, out, read, step, write
+from lib import BASE, BUILD, LAB, SHOWN, die, free_space, lock, out, read, step, write
 from selftest import selftest
 
 KERNEL, PROGRAMS = "patched-gcov", ["vfio_type1_attach", "vfio_type1_fail_nth", "gcov"]
@@ -75,7 +75,7 @@ def run_kunit(seen, arch):
         console, _ = kunit.boot("patched", arch, "gcov-", init=init)
     ran = [m[1] for ln in console if (m := re.search(r"\b((?:not )?ok) \d+ \w", ln))]
     if not ran or "not ok" in ran:
-        die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): build/kunit/patched-gcov-{arch}/console")
+        die(f"KUnit on {arch} fails or does not run (lab/lab kunit {arch} tells more): {SHOWN}/kunit/patched-gcov-{arch}/console")
     collect(seen, console, f"{BUILD}/coverage/{arch}", obj, f"{kbuild.CROSS[arch]}gcov")
 
 

@@ -16,7 +16,7 @@ import kbuild
 import qemu
 import trees
 from build import source
-from lib import BUILD, LAB, TOP, die, free_space, lock, need, read, say, step, write
+from lib import BUILD, LAB, SHOWN, TOP, die, free_space, lock, need, read, say, step, write
 
 FOLDER = f"{LAB}/kunit.d"
 # Seconds of CPU time, or asleep, in which a guest that is well has something to say
@@ -121,5 +121,5 @@ def command(args):
             res[arch] = {"cases": seen, "complaints": bad}
     path = f"{BUILD}/kunit{kind and '-debug'}.json"
     write(path, json.dumps(res, indent=1) + "\n")
-    say(f"the same as JSON: {os.path.relpath(path, TOP)}; consoles: build/kunit/patched-{kind}ARCH/console")
+    say(f"the same as JSON: {os.path.relpath(path, TOP)}; consoles: {SHOWN}/kunit/patched-{kind}ARCH/console")
     return 0 if all(r["cases"] and all(r["cases"].values()) and not r["complaints"] for r in res.values()) else 1

@@ -13,10 +13,12 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LAB = os.path.join(TOP, "lab")
-BUILD = os.path.join(TOP, "build")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "attach-contract")
 DEFAULT = "6.1"
 BASE = os.environ.get("BASE") or DEFAULT
+# What is made of another base than the default one has a folder of its own, and SHOWN is what messages call it
+SHOWN = "build" if BASE == DEFAULT else f"build/{BASE}"
+BUILD = os.path.join(TOP, SHOWN)
 PATCHES = os.path.join(TOP, "patches", BASE)
 VERBOSE = os.environ.get("V", "0") not in ("", "0")
 JOBS = str(len(os.sched_getaffinity(0)))

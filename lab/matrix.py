@@ -6,7 +6,7 @@ import json
 import sys
 
 import table
-from lib import BUILD, colour, die, write
+from lib import BUILD, SHOWN, colour, die, write
 
 
 def arguments(parser):
@@ -39,4 +39,4 @@ def command(args):
         lines.append((r["driver"], *(r[c] for c in columns), what))
     for name, rows, *counts, what in lines:
         print((f"{name:12} {rows:>5} " + "".join(f"{n:>10}" for n in counts) + f"  {what}").rstrip())
-    print("the same as JSON: build/matrix.json; a line for each violation: `lab/lab matrix DRIVER`")
+    print(f"the same as JSON: {SHOWN}/matrix.json; a line for each violation: `lab/lab matrix DRIVER`")

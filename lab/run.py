@@ -8,7 +8,7 @@ import json
 import picture
 import qemu
 from boot import boot
-from lib import BUILD, die, write
+from lib import BUILD, SHOWN, die, write
 
 # heading, format, member of a group in run.json
 COLUMNS = [("domain", "<6", "domain"), ("alloc", ">5", "domain_alloc"), ("free", ">4", "domain_free"),
@@ -78,7 +78,7 @@ def run(which, machine):
     """Boot both kernels on a machine; return what they report."""
     stock, patched = runs = [boot(which, machine, name) for name in ("stock", "patched")]
     if [(g["device"], g["case"]) for g in stock["groups"]] != [(g["device"], g["case"]) for g in patched["groups"]]:
-        die(f"{machine['name']}: the two kernels did not report the same devices; see build/boot/{which}/*/results")
+        die(f"{machine['name']}: the two kernels did not report the same devices; see {SHOWN}/boot/{which}/*/results")
     return runs
 
 
@@ -112,4 +112,4 @@ def command(args):
         print("\n".join([*side_by_side(runs, title, COLUMNS, rows(runs)), LEGEND, *summary(runs)]))
         write(f"{BUILD}/second-join.svg", picture.second_join(runs))
     write(f"{BUILD}/run.json", json.dumps(runs, indent=1) + "\n")
-    print(f"{runs[0]['platform']}; the same as JSON: build/run.json")
+    print(f"{runs[0]['platform']}; the same as JSON: {SHOWN}/run.json")

@@ -7,7 +7,7 @@ import re
 import build
 import progress
 import qemu
-from lib import BUILD, die, say, step
+from lib import BUILD, SHOWN, die, say, step
 
 # Where a test makes the IOMMU refuse what must not fail, the core is to warn, with this text.
 MEANT = r"iommu driver failed to attach (a compatible|the default|the default/blocking) domain"
@@ -83,7 +83,7 @@ def command(args):
         fine = fine and r["status"] == 0 and not failed and r["cases"] and r["plan"] == len(r["cases"]) + len(r["skipped"])
     for line in bad:
         print(f"the kernel complained: {line}")
-    say(f"console: build/boot/{args.kernel}/console")
+    say(f"console: {SHOWN}/boot/{args.kernel}/console")
     for program in {a.split(":")[0] for a in args.program} - set(seen):
         print(f"{program} was not run")
         fine = False

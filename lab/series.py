@@ -22,7 +22,7 @@ import re
 import shutil
 import tempfile
 
-from lib import BASE, BUILD, TOP, Failed, die, out, read, run, write
+from lib import BASE, BUILD, SHOWN, TOP, Failed, die, out, read, run, write
 from trees import COMMITTER, blobs, git, quote, tree_path
 
 TODO = os.path.join(BUILD, "todo", BASE)
@@ -190,7 +190,7 @@ def refused(p, tmp, text):
         text = text.replace(tmp + "/", "").removeprefix("error: ").strip()
     return (f"patches/{BASE}/{p['name']}: {text}\n"
             f"To go on: `make tree` (the patches before it are then in {os.path.relpath(tree_path('patched'))}, it and "
-            "the rest in build/todo), `git am -3` there, `make refresh`.")
+            "the rest in {SHOWN}/todo), `git am -3` there, `make refresh`.")
 
 
 def with_trailers(p):

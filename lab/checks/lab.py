@@ -141,8 +141,8 @@ class Box:
         self.git("add", "-A")
         self.git("commit", "-qm", message)
 
-    def back(self, to="HEAD~1"):
-        self.git("reset", "-q", "--hard", to)
+    def back(self, to="HEAD~1", at=TREE):
+        self.git("reset", "-q", "--hard", to, at=at)
 
     def repo(self, *argv):
         return self.run("git", "--git-dir=build/linux.git", *argv)
@@ -564,6 +564,14 @@ def newer_tests():
     b.lab("compose", "--tree")
     b.back()
     works("what the older one drops stays for the newer one", b.lab("refresh"), also=b.has(path) and not b.has(part))
+    b.env["BASE"], tree = "mainline", "build/mainline/linux-mainline-patched"
+    works("a tree of each base", b.lab("compose", "--tree"), also=b.has(tree) and b.has(TREE))
+    b.git("commit", "-q", "--allow-empty", "-m", "mine", at=tree)
+    b.env["BASE"] = "6.1"
+    works("a commit in one is nothing to the other", b.lab("compose"))
+    fails("a commit in another base's tree survives lab/lab clean", b.lab("clean"), tree, also=b.has(tree))
+    b.back(at=tree)
+    works("lab/lab clean removes what is of all bases", b.lab("clean"), also=not b.has("build"))
 
 
 def topic_tests():

@@ -12,7 +12,7 @@ import time
 import series
 import trees
 from base import get_base, moved
-from lib import BASE, BUILD, DEFAULT, PATCHES, TOP, lock, out, read, result, run
+from lib import BASE, BUILD, DEFAULT, PATCHES, SHOWN, TOP, lock, out, read, result, run
 
 SHIPPED = [d for d in ("patches", *series.SHIPPED) if os.path.isdir(f"{TOP}/{d}")]
 
@@ -44,7 +44,7 @@ def roundtrip(base):
     whole = read(f"{TOP}/MAINTAINERS").strip()      # that of the default base; another may have less of the files
     result(entry == whole if BASE == DEFAULT else {*entry.split("\n")} <= {*whole.split("\n"), ""},
            "MAINTAINERS holds the entry that the series adds", entry,
-           reproduce=f"make compose BASE={BASE}; git --git-dir=build/linux.git diff base-{BASE} contract/{BASE} -- MAINTAINERS")
+           reproduce=f"make compose BASE={BASE}; git --git-dir={SHOWN}/linux.git diff base-{BASE} contract/{BASE} -- MAINTAINERS")
 
     # The rest in a copy, so that nobody's tree is touched; it has the cache in common.
     with tempfile.TemporaryDirectory(prefix="roundtrip-", dir=BUILD) as tmp:
@@ -66,8 +66,8 @@ def roundtrip(base):
         if res.returncode:
             return
 
-        tree, want = f"{tmp}/build/linux-{BASE}-patched", trees.git("rev-parse", f"{heads[0]}^{{tree}}")
-        where = "build/export/*/distribution"
+        tree, want = f"{tmp}/{SHOWN}/linux-{BASE}-patched", trees.git("rev-parse", f"{heads[0]}^{{tree}}")
+        where = f"{SHOWN}/export/*/distribution"
         exported = out([f"{tmp}/lab/lab", "export", "--submitter", "A Tester <tester@attach-contract.example>", "--topic",
                         "distribution"])
         for what, argv, again in (      # quilt and patch: no git, no fuzz

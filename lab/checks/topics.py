@@ -12,7 +12,7 @@ import series
 import topics
 import trees
 from base import get_base, moved
-from lib import BASE, BUILD, DEFAULT, LAB, TOP, lock, need, read, result, run
+from lib import BASE, BUILD, DEFAULT, LAB, SHOWN, TOP, lock, need, read, result, run
 
 # The promise is the contract and the retry loop, and who is to read them should not have to read much: patches of the
 # contract (the thread of 2022 drew six), of both together, changed lines of both
@@ -65,7 +65,7 @@ def mails(before, head, topic, folder, count):
     tree = trees.git("write-tree", env=env)
     good = files and len(files) == count and res.returncode == 0 and tree == trees.git("rev-parse", f"{head}^{{tree}}")
     result(good, f"the {count} mails of {topic} give its tree", res.stderr, f"{len(files)} mails",
-           reproduce=f"make export TOPIC={topic}; git am build/export/*/{topic}/0*.patch in the base with what it needs")
+           reproduce=f"make export TOPIC={topic}; git am {SHOWN}/export/*/{topic}/0*.patch in the base with what it needs")
 
 
 def terminal(argv):
@@ -92,7 +92,7 @@ def addressed(folder, topic):
     result(not lost and status == 0 and sent == len(files) > 1 and "?" not in re.sub("^([A-Z][A-Za-z-]*:|\t).*", "", said, flags=re.M),
            f"git send-email takes the mails of {topic} without a question", f"without To and Cc: {', '.join(lost) or 'none'}",
            f"exit status {status}, {sent} sent", said[-500:],
-           reproduce=f"make export TOPIC={topic}; git send-email --dry-run --to-cmd=true build/export/*/{topic}/*.patch")
+           reproduce=f"make export TOPIC={topic}; git send-email --dry-run --to-cmd=true {SHOWN}/export/*/{topic}/*.patch")
 
 
 def command(_):
