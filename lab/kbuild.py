@@ -13,10 +13,10 @@ from lib import CACHE, JOBS, LAB, TOP, die, need, read, say
 from trees import tree_path
 
 CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gnu-",
-         "powerpc": "powerpc-linux-gnu-", "s390": "s390x-linux-gnu-"}
+         "powerpc": "powerpc-linux-gnu-", "riscv": "riscv64-linux-gnu-", "s390": "s390x-linux-gnu-"}
 # What is booted
 IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm": "arch/arm/boot/zImage", "arm64": "arch/arm64/boot/Image",
-         "powerpc": "vmlinux", "s390": "arch/s390/boot/bzImage"}
+         "powerpc": "vmlinux", "riscv": "arch/riscv/boot/Image", "s390": "arch/s390/boot/bzImage"}
 # Nothing of the time, the user and the machine goes into an object.
 ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER": "lab",
        "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1",
