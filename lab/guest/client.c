@@ -5,7 +5,8 @@
  * third while it runs, in good and in bad times. Reports what each step cost in
  * the IOMMU core, what QEMU said, and which devices did DMA after it.
  *
- * On the kernel command line: lab.do=hang|warn|noqemu goes wrong on purpose.
+ * On the kernel command line: lab.client=iommufd has QEMU use iommufd, and no
+ * container; lab.do=hang|warn|noqemu goes wrong on purpose.
  */
 #define _GNU_SOURCE
 #include <sys/socket.h>
@@ -29,6 +30,7 @@ static FILE *monitor;			/* QMP */
 static FILE *rounds;			/* what the virtual machine says */
 static bool deleted;			/* a device, says QMP */
 static bool running;			/* the virtual machine */
+static bool iommufd;			/* and no container */
 static int present;			/* devices that QEMU took */
 static unsigned long calls[COUNTERS];	/* before a step, then in it */
 
@@ -97,7 +99,9 @@ static void exec_qemu(bool exists)
 		"-device", "virtio-serial-pci,addr=3",
 		"-device", "virtserialport,chardev=rounds",
 		"-qmp", "unix:/tmp/qmp,server=on,wait=off",
-		"-device", str("vfio-pci,host=%s,addr=%d", host_name(FIRST), SLOT + FIRST),
+		"-device", str("vfio-pci,host=%s,addr=%d%s", host_name(FIRST), SLOT + FIRST,
+			       iommufd ? ",iommufd=iommufd0" : ""),
+		iommufd ? "-object" : NULL, "iommufd,id=iommufd0",
 		NULL
 	};
 	int messages = open_port(3);
@@ -159,16 +163,16 @@ static void start_qemu(bool exists)
 		fail("qmp_capabilities");
 }
 
-/* How many files of /dev/vfio with this name QEMU has open */
-static int open_files(const char *name)
+/* How many files QEMU has open whose path ends in this, but for a number */
+static int open_files(const char *end)
 {
-	char *folder = str("/proc/%d/fd", qemu), *file, *end = str("/vfio/%s", name);
+	char *folder = str("/proc/%d/fd", qemu), *file;
 	int count = 0;
 
 	for (char **fd = names(folder); *fd; fd++) {
 		file = link_target(str("%s/%s", folder, *fd));
 		file = file ? strstr(file, end) : NULL;
-		count += file && !strcmp(file, end);
+		count += file && !file[strlen(end) + strspn(file + strlen(end), "0123456789")];
 	}
 	return count;
 }
@@ -234,7 +238,7 @@ static void done(const char *what, const char *said)
 	count_since(calls);
 	report("{\"type\": \"step\", \"step\": \"%s\", %s, \"containers\": %d, "
 	       "\"locked\": %lu, \"said\": \"%s\", \"dma\": \"%s\"}", what, calls_json(calls),
-	       open_files("vfio"), locked_memory(qemu), said, running ? at_work() : "");
+	       open_files(iommufd ? "/dev/iommu" : "/vfio/vfio"), locked_memory(qemu), said, running ? at_work() : "");
 }
 
 static void add(const char *what, int device)
@@ -243,13 +247,14 @@ static void add(const char *what, int device)
 
 	count(calls);
 	said = tell(str("{'execute': 'device_add', 'arguments': {"
-			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%d', 'addr': '%d'}}",
-			host_name(device), device, SLOT + device));
+			"'driver': 'vfio-pci', 'host': '%s', 'id': 'dev%d', 'addr': '%d'%s}}",
+			host_name(device), device, SLOT + device,
+			iommufd ? ", 'iommufd': 'iommufd0'" : ""));
 	present += !*said;
 	done(what, said);
 }
 
-/* The virtual machine lets go of it first; QEMU closes its group last */
+/* The virtual machine lets go of it first; QEMU closes its group, or device, last */
 static void del(const char *what, int device)
 {
 	const char *said;
@@ -259,9 +264,9 @@ static void del(const char *what, int device)
 	said = tell(str("{'execute': 'device_del', 'arguments': {'id': 'dev%d'}}", device));
 	while (!*said && !deleted)
 		hear();
-	while (!*said && open_files(str("%d", groups[device].number)))
-		wait_for("the group is closed");
 	present -= !*said;
+	while (!*said && open_files(iommufd ? "/vfio/devices/vfio" : "/vfio/") > present)
+		wait_for("the device is closed");
 	done(what, said);
 }
 
@@ -327,6 +332,7 @@ int main(void)
 {
 	begin();
 	hello();
+	iommufd = !strcmp(option("lab.client="), "iommufd");
 	share_host();
 	find_devices();
 	load_probe("/probe.ko");
