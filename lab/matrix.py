@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """matrix: count the errno tables: ways out of each driver's attach, violations, evidence
 
-Writes build/matrix.json. With a driver: a line for each of its violations, with the line number of the stock tree."""
+Writes build/matrix.json. With a driver: what the head of its table says, and a line for each of its violations, with the
+line number of the stock tree."""
 import json
+import re
 import sys
 
 import table
-from lib import BUILD, SHOWN, colour, die, write
+from lib import BUILD, SHOWN, colour, die, read, write
 
 
 def arguments(parser):
@@ -26,6 +28,8 @@ def command(args):
         return
     res = table.matrix()
     write(f"{BUILD}/matrix.json", json.dumps(res, indent=1) + "\n")
+    for line in re.findall(r"^# (?!SPDX)(.*)", read(f"{table.FOLDER}/{args.driver}"), re.M) if args.driver else ():
+        print(line)
     for v in next((r["violations"] for r in res if r["driver"] == args.driver), ()):
         more = f" and {len(v['test']) - 1} more" if len(v["test"]) > 1 else ""
         print(f"{colour('1', v['id'], sys.stdout)}  {v['line']}  {v['stock']} -> {v['patched']}  [{v['violation']}; left: {v['left']}]"

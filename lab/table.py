@@ -2,8 +2,9 @@
 """The errno tables in lab/errnos/<base>/<driver>: a paragraph for every way out of an attach.
 
 A table begins with `Attach:` (file and the functions where the walk starts) and `Files:` (the
-driver's sources). A paragraph names a line of the stock source by function and text, says what it
-returns and leaves, judges that by the contract, and says what the judgement rests on."""
+driver's sources), and may say above in comments what stock does wrong, worst first. A paragraph
+names a line of the stock source by function and text, says what it returns and leaves, judges
+that by the contract, and says what the judgement rests on."""
 
 import collections
 import functools
