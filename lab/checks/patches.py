@@ -18,9 +18,9 @@ def kernel_doc(tool, commit, files, tmp):
         write(f"{tmp}/{path}", data)
     if not have:
         return set()
-    res = run(["perl", tool, "-none", *sorted(have)], check=False, cwd=tmp)
+    res = run(["perl", tool, "-none", *sorted(have)], check=False, cwd=tmp)     # which calls Python, if that is what it is
     text = res.stdout + res.stderr
-    found = {re.sub(r":\d+:", ":", ln) for ln in text.splitlines() if re.search(r"warning:|error:", ln, re.I)}
+    found = {re.sub(r":\d+(?=[: ])", "", ln) for ln in text.splitlines() if re.search(r"warning:|error:", ln, re.I)}
     return found or ({f"kernel-doc failed: {text.strip() or res.returncode}"} if res.returncode else set())
 
 
