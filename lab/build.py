@@ -3,8 +3,8 @@
 
 KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what
-lab/coverage.py looks at); or vfio: that topic with what it needs and nothing else. Its folder has image, vmlinux,
-config and modules."""
+lab/coverage.py looks at); or iommufd: the stock tree with iommufd's VFIO container instead of type1, also with -arm64 and
+-s390; or vfio: that topic with what it needs and nothing else. Its folder has image, vmlinux, config and modules."""
 import glob
 import hashlib
 import os
@@ -26,7 +26,11 @@ VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "s
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
 WITHOUT = "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"
-KERNELS = [f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS] + ["vfio"]
+# What `make run` has beside each other. What a user would take instead is a kernel as it is, with iommufd: the stock tree.
+# 6.1 has none.
+KINDS = ["stock", "patched", *["iommufd"] * (BASE != "6.1")]
+KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS), "vfio",
+           *["iommufd", "iommufd-arm64", "iommufd-s390"] * ("iommufd" in KINDS)]
 
 
 def digest(*parts):
@@ -38,8 +42,11 @@ def compiler(arch):
 
 
 def config(*fragments):
-    """The fragments of a kernel, as one text"""
-    return "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments))
+    """The fragments of a kernel, as one text, without what one of them has off"""
+    text = "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments))
+    for off in re.findall(r"^# (CONFIG_\w+) is not set$", text, re.M):
+        text = re.sub(rf"^{off}=.*\n", "", text, flags=re.M)
+    return text
 
 
 def without(base):
@@ -84,10 +91,12 @@ def make_kernel(full):
     kind, _, variant = full.partition("-")
     arch, *more = VARIANTS[variant]
     simulated = "sim" in more
-    kind = "stocktests" if kind == "stock" and simulated else kind
+    iommufd = kind == "iommufd"
+    kind = "stock" if iommufd else "stocktests" if kind == "stock" and simulated else kind
     name, tree, suffix = source(kind), trees.tree_object(kind), f"-{variant}" if variant else ""
-    fragment = f"{BUILD}/guest/{variant or 'plain'}.config"
-    write(fragment, config(*VARIANTS[variant]))
+    suffix += "-iommufd" * iommufd
+    fragment = f"{BUILD}/guest/{variant or 'plain'}{'-iommufd' * iommufd}.config"
+    write(fragment, config(*VARIANTS[variant], *["iommufd"] * iommufd))
     counted = count([COUNTED]) if variant == "gcov" else []
     extra = ["probe/probe.ko", "usr/gen_init_cpio", *["samples/vfio-mdev/mtty.ko"] * simulated,
              *[f"{COUNTED}.gcno"] * bool(counted)]
@@ -98,9 +107,14 @@ def make_kernel(full):
         os.utime(done)
         return done
     free_space(BUILD, 500, "building a kernel")
-    where = f"{variant}-{arch}" if more else arch
+    where = "iommufd-" * iommufd + (f"{variant}-{arch}" if more else arch)
     obj = kbuild.obj(kind, where)
     with step(f"building the {full} kernel"):
+        like = kbuild.obj(kind, where.removeprefix("iommufd-"))
+        if iommufd and os.path.exists(f"{like}/vmlinux") and not os.path.exists(obj):
+            # Make knows what an option changes; for ccache all objects have the file of all options.
+            shutil.copytree(like, f"{obj}.tmp", symlinks=True, dirs_exist_ok=True)
+            os.rename(f"{obj}.tmp", obj)
         kbuild.configure(kind, where, fragment)
         kbuild.make(kind, where, os.path.basename(kbuild.IMAGE[arch]), "modules", *counted, what=f"the {full} kernel")
         os.makedirs(f"{obj}/probe", exist_ok=True)
@@ -161,8 +175,9 @@ def pack(name, generator, program, arch="x86_64", files=None):
 
 
 def initramfs(program, variant):
-    """The initramfs with a program and the probe modules of both kernels of a variant, x86_64 or what a name ends in"""
-    folders = {kind: kernel(kind if variant == "x86_64" else f"{kind}-{variant}") for kind in ("stock", "patched")}
+    """The initramfs with a program and the probe modules of the kernels of a variant, x86_64 or what a name ends in"""
+    kinds = KINDS if program == "init" else KINDS[:2]
+    folders = {kind: kernel(kind if variant == "x86_64" else f"{kind}-{variant}") for kind in kinds}
     return pack(f"{program}-{variant}", f"{folders['patched']}/gen_init_cpio", program, VARIANTS.get(variant, ["x86_64"])[0],
                 {f"/{kind}/probe.ko": f"{folder}/probe.ko" for kind, folder in folders.items()})
 

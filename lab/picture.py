@@ -35,7 +35,7 @@ def second_join(runs):
             parts.append(text(f"{x + step / 2:g}", y + 43, call, MIDDLE, ("fill", "white")))
             if i:
                 parts.append(f'<path d="M{x - 20},{y + 39} h14 m-4,-4 l4,4 l-4,4" fill="none" stroke="black"/>')
-    return svg(760, 170, 10.5, parts)
+    return svg(760, 10 + 80 * len(runs), 10.5, parts)
 
 
 def curves(title, xlabel, ylabel, lines):

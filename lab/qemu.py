@@ -182,7 +182,7 @@ def judging(machine, folder):
 def guest(which, machine, name, image, init, options="", patience=progress.PATIENCE):
     """Boot a kernel, an image, on a machine; return what the guest reports between its hello and its end."""
     folder = f"{BUILD}/boot/{which}/{name}"
-    name = name if name == "stock" else "patched"       # whose probe module fits, and whose name the guest reports
+    name = name if name in build.KINDS else "patched"   # whose probe module fits, and whose name the guest reports
     proc = start(machine, folder, image, init, f"lab.kernel={name} {machine['cmdline']} {options}")
     ended = end(proc, folder, "results", patience=patience)
     with judging(machine, folder):

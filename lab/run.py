@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """run: build the stock and the patched kernel, boot both, and show what VFIO does on each
 
-For each group what it cost to join the container, side by side. Writes build/run.json, and build/second-join.svg, which
+For each group what it cost to join the container, side by side; where Linux has it, with iommufd's VFIO container beside
+them. Writes build/run.json, and build/second-join.svg, which
 is to be lab/second-join.svg."""
 import json
 
 import picture
 import qemu
 from boot import boot
+from build import KINDS
 from lib import BUILD, SHOWN, die, write
 
 # heading, format, member of a group in run.json
@@ -22,6 +24,10 @@ iommu_detach_group(); dev: calls of the driver's attach_dev. The first group's j
 dma: what the device wrote through a mapping arrived, and what it wrote outside did not. A group that was refused is
 in no container; its DMA is proven at the next try. ns: time in the guest, 8 ns for each instruction; but for plain
 joins the probes' own time is in it."""
+IOMMUFD = """\
+iommufd: the stock kernel with CONFIG_IOMMUFD_VFIO_CONTAINER. There a group joins when its devices are opened: that is in
+all its numbers, its resets, too. Counted there: iommufd_hwpt_paging_alloc() as alloc, iommu_attach_group_handle() and
+iommu_replace_group_handle() as attach, iommu_detach_group_handle() as detach."""
 
 
 def why(g):
@@ -75,10 +81,10 @@ def reuse_ns(r):
 
 
 def run(which, machine):
-    """Boot both kernels on a machine; return what they report."""
-    stock, patched = runs = [boot(which, machine, name) for name in ("stock", "patched")]
-    if [(g["device"], g["case"]) for g in stock["groups"]] != [(g["device"], g["case"]) for g in patched["groups"]]:
-        die(f"{machine['name']}: the two kernels did not report the same devices; see {SHOWN}/boot/{which}/*/results")
+    """Boot the kernels on a machine; return what they report."""
+    runs = [boot(which, machine, name) for name in KINDS]
+    if len({tuple((g["device"], g["case"]) for g in r["groups"]) for r in runs}) != 1:
+        die(f"{machine['name']}: the kernels did not report the same devices; see {SHOWN}/boot/{which}/*/results")
     return runs
 
 
@@ -93,9 +99,13 @@ def summary(runs):
         yield (f"A domain of another driver, {r['kernel']}: "
                + (f"{f['errno']} from the core" if f["errno"] else "attached, no error")
                + (", and that driver was handed the device" if f["called"] else ", no driver saw it"))
-    a, b = map(reuse_ns, runs)
+    a, b = map(reuse_ns, runs[:2])
     if a and b:
         yield f"A group that joins an existing domain: {a:.0f} ns stock, {b:.0f} ns patched, ratio {a / b:.2f}"
+    second = [[g for g in r["groups"] if g["case"] == "join"][1] for r in runs]
+    if "open_ns" in second[0]:
+        yield "The second group, until its device is open: " + ", ".join(
+            f"{g['open_ns']} ns {r['kernel']}" for g, r in zip(second, runs))
 
 
 def arguments(parser):
@@ -106,10 +116,12 @@ def command(args):
     (machine,) = qemu.find("run", args.machine).values()
     runs = run(args.machine, machine)
     if machine["refused"]:
-        print(f"{machine['name']}: {runs[0]['refused']}, on both kernels, as it must be")
+        words = both(runs, [r["refused"] for r in runs])
+        print(f"{machine['name']}: {'; '.join(words)}, on {'both' if len(runs) == 2 else 'all'} kernels, as it must be")
     else:
         title = f"{'device':<16} {'group':>5} {'case':<6}"
-        print("\n".join([*side_by_side(runs, title, COLUMNS, rows(runs)), LEGEND, *summary(runs)]))
+        legend = [LEGEND, *[IOMMUFD] * ("iommufd" in KINDS)]
+        print("\n".join([*side_by_side(runs, title, COLUMNS, rows(runs)), *legend, *summary(runs)]))
         write(f"{BUILD}/second-join.svg", picture.second_join(runs))
     write(f"{BUILD}/run.json", json.dumps(runs, indent=1) + "\n")
     print(f"{runs[0]['platform']}; the same as JSON: {SHOWN}/run.json")

@@ -8,7 +8,7 @@ import boot
 import picture
 import qemu
 import run
-from lib import BUILD, LAB, Failed, read, result, say, write
+from lib import BASE, BUILD, LAB, Failed, read, result, say, write
 from vfio import NUMBERS, Join, judge_the_judge, wrong
 
 
@@ -32,8 +32,15 @@ def injected(kernel, first, second, err, default):
             **({"retry": "reused", "retry_dma": True} if j.errno else {})}
 
 
-# Another driver's domain: the stock core hands the device to that driver
-FOREIGN = {"stock": {"errno": 0, "called": True}, "patched": {"errno": "EINVAL", "called": False}}
+# Another driver's domain: 6.1's stock core hands the device to that driver
+REFUSED = {"errno": "EINVAL", "called": False}
+FOREIGN = {"stock": {"errno": 0, "called": True} if BASE == "6.1" else REFUSED, "patched": REFUSED, "iommufd": REFUSED}
+
+
+def honest(records):
+    """What is expected of iommufd: DMA that arrives and errnos that are told. What it costs is shown, not judged."""
+    for name, record, expect in records:
+        yield name, record, {m: v for m, v in expect.items() if m not in NUMBERS and m not in ("domain", "domains", "retry")}
 
 
 def expected(kernel, report, machine):
@@ -58,10 +65,15 @@ def expected(kernel, report, machine):
     yield "another driver's domain", report["foreign"], FOREIGN[kernel]
 
 
+def expected_of(r, machine, kernel):
+    """expected() of a run, by what is known of its kernel"""
+    return honest(expected("patched", r, machine)) if kernel == "iommufd" else expected(kernel, r, machine)
+
+
 def judge_run(which, machine, r, kernel):
     """A verdict for each row of a run: the kernel, or one that is to do as it does"""
     again, said = f"make run MACHINE={which}", f"{which}, {r['kernel']}"
-    for name, record, expect in expected(kernel, r, machine):
+    for name, record, expect in expected_of(r, machine, kernel):
         bad = wrong(record, expect)
         result(not bad, f"{said}: {name}", *bad, *r["notes"], reproduce=again)
     cases = [g["case"] for g in r["groups"]]
@@ -76,7 +88,7 @@ def judge_run(which, machine, r, kernel):
 def judge(which, machine, runs):
     for r in runs:
         judge_run(which, machine, r, r["kernel"])
-    stock, patched = map(run.reuse_ns, runs)
+    stock, patched = map(run.reuse_ns, runs[:2])
     result(patched and stock / patched >= float(machine["ratio"]),
            f"{which}: a group that joins an existing domain takes stock {machine['ratio']} times as long",
            f"ns: stock {stock}, patched {patched}", reproduce=f"make run MACHINE={which}")
@@ -89,21 +101,22 @@ def command(args):
             runs = run.run(which, machine)
         except Failed as e:
             say(str(e))
-            result(False, f"{which}: both kernels boot and report", e, reproduce=f"make run MACHINE={which}")
+            result(False, f"{which}: the kernels boot and report", e, reproduce=f"make run MACHINE={which}")
             continue
         done += runs
         if machine["refused"]:
-            result(True, f"{which}: {machine['refused']} on both kernels")
+            result(True, f"{which}: {machine['refused']} on all kernels")
             continue
         judge(which, machine, runs)
-        other = {"stock": "patched", "patched": "stock"}
+        other = {"stock": "patched", "patched": "stock", "iommufd": "iommufd"}
         judge_the_judge(which, [(r["kernel"], *row, others[2]) for r in runs for row, others in zip(
-            expected(r["kernel"], r, machine), expected(other[r["kernel"]], r, machine))])
+            expected_of(r, machine, r["kernel"]), expected_of(r, machine, other[r["kernel"]]))])
         if which == "vtd":
             try:        # The contract and the retry loop stand on nothing else.
                 judge_run(which, machine, boot.boot(which, machine, "vfio"), "patched")
             except Failed as e:
                 result(False, f"{which}: the kernel of the topic vfio boots and reports", e, reproduce=f"lab/lab boot vfio {which}")
+        if which == "vtd" and BASE == "6.1":        # whose calls the README shows
             svg = picture.second_join(runs)
             result(read(f"{LAB}/second-join.svg") == svg, "the README's picture is that of this run", svg,
                    reproduce="make run; cp build/second-join.svg lab/")

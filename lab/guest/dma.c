@@ -256,7 +256,8 @@ static struct target open_device(struct group *g, struct device *dev)
 	struct target d = { .kind = dev->kind, .name = dev->name };
 	uint16_t cmd = htole16(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 
-	d.fd = must(ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, d.name), "VFIO_GROUP_GET_DEVICE_FD");
+	d.fd = dev->fd >= 0 ? must(dup(dev->fd), "dup") :
+	       must(ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, d.name), "VFIO_GROUP_GET_DEVICE_FD");
 	d.bar = region(d.fd, VFIO_PCI_BAR0_REGION_INDEX + d.kind->bar);
 	must(pwrite(d.fd, &cmd, 2, region(d.fd, VFIO_PCI_CONFIG_REGION_INDEX) + PCI_COMMAND),
 	     "write of PCI_COMMAND");

@@ -5,11 +5,12 @@
  * different orders, after a device had left, with errnos injected, and powers
  * off.
  *
- * On the kernel command line: lab.kernel=stock|patched chooses the probe
+ * On the kernel command line: lab.kernel=stock|patched|iommufd chooses the probe
  * module; lab.do=panic|hang|halt|silent|noend|warn goes wrong on purpose;
  * lab.remap=1 is for devices that do not see mappings from before the attach;
  * lab.replug=1 for those that a write outside shuts out until they are replugged,
- * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets.
+ * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets;
+ * lab.open=1 also measures a join until the devices are open.
  */
 #define _GNU_SOURCE
 #include "vfio.h"
@@ -81,6 +82,24 @@ static void measure_time(void)
 	}
 }
 
+/* The same until all devices of a group are open, which every user does next */
+static void measure_open(void)
+{
+	bool opens = join_opens;
+
+	if (!*option("lab.open="))
+		return;
+	join_opens = true;
+	for (int round = 0; round < TIME_ROUNDS; round++) {
+		join_all();
+		for (struct group *g = groups; g < groups + ngroups; g++)
+			if (!round || g->join.ns < g->best_open_ns)
+				g->best_open_ns = g->join.ns;
+		close_container();
+	}
+	join_opens = opens;
+}
+
 static void measure_cost(void)
 {
 	struct group *g, *last = &groups[ngroups - 1];
@@ -89,7 +108,8 @@ static void measure_cost(void)
 	join_all();
 	for (g = groups; g < groups + ngroups; g++)
 		report_join("join", g, g - groups, &g->join, g->best_ns,
-			    proven(g) && (g < last || dma(g, true)), "");
+			    proven(g) && (g < last || dma(g, true)), !*option("lab.open=") ? "" :
+			    str(", \"open_ns\": %ld", g->best_open_ns));
 	close_container();
 	if (last_write())
 		replug(last);
@@ -196,8 +216,10 @@ int main(void)
 	hello();
 	if (!strcmp(option("lab.do="), "panic"))
 		return 1;		/* the kernel does not like that */
+	join_opens = !strcmp(option("lab.kernel="), "iommufd");
 	find_groups(can_dma, 3);
 	measure_time();
+	measure_open();
 	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
 	measure_cost();
 	orders();

@@ -6,11 +6,12 @@
  * Everything goes through /sys/module/probe/parameters:
  *
  * domain_alloc, domain_free, attach_group, attach_dev, detach_group
- *	calls so far; a blocking domain does not come through
- *	iommu_domain_alloc(), so domain_alloc counts a caller's own domains
+ *	calls so far, of VFIO and of iommufd; a blocking domain that a driver has
+ *	does not come through them, so domain_alloc counts a caller's own domains
  * last
  *	id of the domain of the last attach of a device that succeeded; 0 if it is
- *	the core's own, a default or blocking domain; no id is given twice
+ *	the core's own, a default or blocking domain of the same kind; no id is
+ *	given twice
  * target, error
  *	attaching a device to the domain with the id in target fails with the
  *	(positive) errno in error, and the driver is not called; target 0: none
@@ -18,7 +19,7 @@
  *	the same for every domain that iommu_attach_group() is asked for, if it
  *	is the device with this PCI address; what is not an address: none
  * exhausted
- *	if not 0, iommu_domain_alloc() returns NULL, as it does without memory
+ *	if not 0, allocating a domain fails, as it does without memory
  * injected
  *	how often that happened
  * missed
@@ -27,6 +28,8 @@
  *	write a PCI address (0000:00:03.0), and the group of that device is
  *	attached to a domain that another driver could have made; read what
  *	iommu_attach_group() returned, and if that driver's attach_dev was called
+ *
+ * HAVE_*: what this kernel's headers have, see Makefile.
  */
 #include <linux/iommu.h>
 #include <linux/kprobes.h>
@@ -47,6 +50,56 @@ static void *argument(struct pt_regs *regs, unsigned int n)
 #endif
 }
 
+static struct kretprobe attach_ret;
+
+#ifdef HAVE_iommu_paging_domain_alloc_flags
+#define ALLOC		"iommu_paging_domain_alloc_flags"
+#define NO_DOMAIN	(-ENOMEM)
+#else
+#define ALLOC		"iommu_domain_alloc"
+#define NO_DOMAIN	0
+#endif
+
+#ifdef HAVE_cookie_type
+/* A domain of this kernel has no room of its own for a number. */
+static struct {
+	const struct iommu_domain *domain;
+	unsigned int id;
+} known[64];
+static unsigned int used;
+static DEFINE_RAW_SPINLOCK(known_lock);
+
+static unsigned int id_of(const struct iommu_domain *domain)
+{
+	unsigned int i, n = smp_load_acquire(&used);
+
+	for (i = 0; i < n; i++)
+		if (READ_ONCE(known[i].domain) == domain)
+			return known[i].id;
+	return 0;
+}
+
+/* @id 0: the domain goes */
+static void set_id(const struct iommu_domain *domain, unsigned int id)
+{
+	const struct iommu_domain *from = id ? NULL : domain;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&known_lock, flags);
+	for (i = 0; i < used && known[i].domain != from; i++)
+		;
+	if (id && i == ARRAY_SIZE(known)) {
+		attach_ret.nmissed++;
+	} else if (id || i < used) {
+		known[i].id = id;
+		smp_store_release(&known[i].domain, id ? domain : NULL);
+		if (i == used)
+			smp_store_release(&used, i + 1);
+	}
+	raw_spin_unlock_irqrestore(&known_lock, flags);
+}
+#else
 /*
  * In the domain itself, so that it goes with it: one that iommu_attach_group() is
  * asked for has no fault handler, whose argument this is.
@@ -55,6 +108,13 @@ static unsigned int id_of(struct iommu_domain *domain)
 {
 	return (unsigned long)domain->handler_token;
 }
+
+static void set_id(struct iommu_domain *domain, unsigned int id)
+{
+	if (id)
+		domain->handler_token = (void *)(unsigned long)id;
+}
+#endif
 
 /* Leave a function at its first instruction. */
 static void return_now(struct pt_regs *regs, long ret)
@@ -73,10 +133,16 @@ static void return_now(struct pt_regs *regs, long ret)
 #endif
 }
 
+/* A parameter counts the calls of all functions that are counted by its name. */
 struct counter {
 	struct kprobe kp;
 	atomic_t calls;
+	const char *name;
+	void *function;			/* if it has no symbol */
 };
+
+static struct counter counters[16];
+static unsigned int ncounters;
 
 static int count(struct kprobe *kp, struct pt_regs *regs)
 {
@@ -90,17 +156,26 @@ static int count_alloc(struct kprobe *kp, struct pt_regs *regs)
 
 	count(kp, regs);
 	if (inject)
-		return_now(regs, 0);
+		return_now(regs, NO_DOMAIN);
 	return inject;
+}
+
+static int count_free(struct kprobe *kp, struct pt_regs *regs)
+{
+	set_id(argument(regs, 0), 0);
+	return count(kp, regs);
+}
+
+static int attach_group_to(struct iommu_domain *domain, struct kprobe *kp, struct pt_regs *regs)
+{
+	if (!id_of(domain))
+		set_id(domain, atomic_inc_return(&ids));
+	return count(kp, regs);
 }
 
 static int count_attach_group(struct kprobe *kp, struct pt_regs *regs)
 {
-	struct iommu_domain *domain = argument(regs, 0);
-
-	if (!id_of(domain))
-		domain->handler_token = (void *)(long)atomic_inc_return(&ids);
-	return count(kp, regs);
+	return attach_group_to(argument(regs, 0), kp, regs);
 }
 
 static int count_attach(struct kprobe *kp, struct pt_regs *regs)
@@ -138,18 +213,11 @@ static int attach_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static struct counter alloc = {
-	{ .symbol_name = "iommu_domain_alloc",
-	  .pre_handler = count_alloc, .post_handler = not_optimised },
-}, free = {
-	{ .symbol_name = "iommu_domain_free", .pre_handler = count },
-}, attach_group = {
-	{ .symbol_name = "iommu_attach_group", .pre_handler = count_attach_group },
-}, detach_group = {
-	{ .symbol_name = "iommu_detach_group", .pre_handler = count },
-}, attach_dev = {
-	{ .pre_handler = count_attach, .post_handler = not_optimised },
-};
+/* What iommufd calls: there the domain is the second argument. */
+static int __maybe_unused count_replace(struct kprobe *kp, struct pt_regs *regs)
+{
+	return attach_group_to(argument(regs, 1), kp, regs);
+}
 
 static struct kretprobe attach_ret = {
 	.entry_handler = attach_entry,
@@ -161,20 +229,29 @@ static struct kretprobe attach_ret = {
 static bool foreign_called;
 static int foreign_ret;
 
+#ifdef HAVE_detach_dev
 static int foreign_attach_dev(struct iommu_domain *domain, struct device *dev)
+#else
+static int foreign_attach_dev(struct iommu_domain *domain, struct device *dev,
+			      struct iommu_domain *old)
+#endif
 {
 	foreign_called = true;
 	return 0;
 }
 
+#ifdef HAVE_detach_dev
 /* What the core calls instead of attaching a default domain where there is none */
 static void foreign_detach_dev(struct iommu_domain *domain, struct device *dev)
 {
 }
+#endif
 
 static const struct iommu_domain_ops foreign_ops = {
 	.attach_dev = foreign_attach_dev,
+#ifdef HAVE_detach_dev
 	.detach_dev = foreign_detach_dev,
+#endif
 };
 
 static int foreign_set(const char *val, const struct kernel_param *kp)
@@ -210,15 +287,24 @@ static const struct kernel_param_ops foreign_param = {
 	.set = foreign_set, .get = foreign_get,
 };
 
-static struct kprobe *probes[] = {
-	&alloc.kp, &free.kp, &attach_group.kp, &detach_group.kp, &attach_dev.kp,
-};
+static int calls_get(char *buf, const struct kernel_param *kp)
+{
+	unsigned int i;
+	int calls = 0;
 
-module_param_named(domain_alloc, alloc.calls.counter, int, 0444);
-module_param_named(domain_free, free.calls.counter, int, 0444);
-module_param_named(attach_group, attach_group.calls.counter, int, 0444);
-module_param_named(attach_dev, attach_dev.calls.counter, int, 0444);
-module_param_named(detach_group, detach_group.calls.counter, int, 0444);
+	for (i = 0; i < ncounters; i++)
+		if (!strcmp(counters[i].name, kp->name))
+			calls += atomic_read(&counters[i].calls);
+	return sysfs_emit(buf, "%d\n", calls);
+}
+
+static const struct kernel_param_ops calls_param = { .get = calls_get };
+
+module_param_cb(domain_alloc, &calls_param, NULL, 0444);
+module_param_cb(domain_free, &calls_param, NULL, 0444);
+module_param_cb(attach_group, &calls_param, NULL, 0444);
+module_param_cb(attach_dev, &calls_param, NULL, 0444);
+module_param_cb(detach_group, &calls_param, NULL, 0444);
 module_param_named(missed, attach_ret.nmissed, int, 0444);
 module_param(last, uint, 0444);
 module_param(target, uint, 0644);
@@ -228,50 +314,122 @@ module_param_string(device, device, sizeof(device), 0644);
 module_param_named(injected, injected.counter, int, 0444);
 module_param_cb(foreign, &foreign_param, NULL, 0644);
 
+/* Count the calls of a function, by its symbol or address; one that is not there is an error. */
+static int watch(const char *name, const char *symbol, void *addr, kprobe_pre_handler_t handler)
+{
+	struct counter *c = &counters[ncounters];
+	unsigned int i;
+	int ret;
+
+	for (i = 0; addr && i < ncounters; i++)
+		if (counters[i].function == addr)
+			return 0;
+	if (ncounters == ARRAY_SIZE(counters))
+		return -ENOSPC;
+	c->name = name;
+	c->function = addr;
+	c->kp.symbol_name = symbol;
+	c->kp.addr = addr;
+	c->kp.pre_handler = handler;
+	if (handler == count_alloc || handler == count_attach)
+		c->kp.post_handler = not_optimised;
+	ret = register_kprobe(&c->kp);
+	if (!ret)
+		ncounters++;
+	return ret;
+}
+
 /*
  * The compiler is free to inline all of the core between iommu_attach_group()
  * and the driver's attach_dev, and does. The driver's function it cannot, and
  * a domain knows its address whatever the driver is called.
  */
-static void *attach_address(void)
+static int watch_attach(const struct iommu_domain *domain, kprobe_pre_handler_t handler)
 {
-	struct iommu_domain *domain = iommu_domain_alloc(&pci_bus_type);
-	void *addr;
+	return domain ? watch("attach_dev", NULL, domain->ops->attach_dev, handler) : 0;
+}
 
-	if (!domain)
-		return NULL;
-	addr = domain->ops->attach_dev;
-	iommu_domain_free(domain);
-	return addr;
+#ifdef HAVE_iommu_paging_domain_alloc_flags
+/* A domain as VFIO makes them, for the first device that is behind an IOMMU */
+static struct iommu_domain *new_domain(void)
+{
+	struct iommu_domain *domain = ERR_PTR(-ENODEV);
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		domain = iommu_paging_domain_alloc(&pdev->dev);
+		if (!IS_ERR(domain)) {
+			pci_dev_put(pdev);
+			return domain;
+		}
+	}
+	return NULL;
+}
+
+/* Domains that a driver has, of which none is allocated, and what iommufd calls */
+static int watch_more(const struct iommu_domain *domain)
+{
+	const struct iommu_ops *ops = domain->owner;
+	int ret = watch_attach(ops->blocked_domain, count) ?:
+		  watch_attach(ops->identity_domain, count) ?:
+		  watch_attach(ops->release_domain, count) ?:
+		  watch_attach(ops->default_domain, count);
+
+	if (ret || !IS_ENABLED(CONFIG_IOMMUFD))
+		return ret;
+	/* It asks the driver itself for a domain if that takes flags, and else the core. */
+	if (ops->domain_alloc_paging_flags)
+		ret = watch("domain_alloc", "iommufd_hwpt_paging_alloc", NULL, count_alloc);
+	return ret ?:
+	       watch("attach_group", "iommu_attach_group_handle", NULL, count_attach_group) ?:
+	       watch("attach_group", "iommu_replace_group_handle", NULL, count_replace) ?:
+	       watch("detach_group", "iommu_detach_group_handle", NULL, count);
+}
+#else
+static struct iommu_domain *new_domain(void)
+{
+	return iommu_domain_alloc(&pci_bus_type);
+}
+
+static int watch_more(const struct iommu_domain *domain)
+{
+	return 0;
+}
+#endif
+
+static void stop(void)
+{
+	while (ncounters)
+		unregister_kprobe(&counters[--ncounters].kp);
+	unregister_kretprobe(&attach_ret);
 }
 
 static int __init probe_init(void)
 {
-	void *addr = attach_address();
+	struct iommu_domain *domain = new_domain(), copy;
 	int ret;
 
-	if (!addr)
+	if (!domain)
 		return -ENODEV;
-	attach_dev.kp.addr = addr;
-	attach_ret.kp.addr = addr;
+	copy = *domain;
+	iommu_domain_free(domain);
 
+	attach_ret.kp.addr = (void *)copy.ops->attach_dev;
 	ret = register_kretprobe(&attach_ret);
 	if (ret)
 		return ret;
 
-	ret = register_kprobes(probes, ARRAY_SIZE(probes));
+	ret = watch("domain_alloc", ALLOC, NULL, count_alloc) ?:
+	      watch("domain_free", "iommu_domain_free", NULL, count_free) ?:
+	      watch("attach_group", "iommu_attach_group", NULL, count_attach_group) ?:
+	      watch("detach_group", "iommu_detach_group", NULL, count) ?:
+	      watch_attach(&copy, count_attach) ?: watch_more(&copy);
 	if (ret)
-		unregister_kretprobe(&attach_ret);
+		stop();
 	return ret;
 }
 
-static void __exit probe_exit(void)
-{
-	unregister_kprobes(probes, ARRAY_SIZE(probes));
-	unregister_kretprobe(&attach_ret);
-}
-
 module_init(probe_init);
-module_exit(probe_exit);
+module_exit(stop);
 MODULE_DESCRIPTION("Counts and fails attaches of devices to IOMMU domains");
 MODULE_LICENSE("GPL");

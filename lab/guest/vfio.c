@@ -10,6 +10,7 @@ struct group groups[MAX_GROUPS];
 int ngroups;
 struct group *members[MAX_GROUPS];
 int nmembers;
+bool join_opens;
 static int container;
 
 /* Whether a device can be used */
@@ -65,7 +66,7 @@ static void add_device(const char *device)
 	}
 	if (g->ndevs == MAX_FUNCTIONS)
 		fail("too many devices in a group");
-	g->dev[g->ndevs++] = (struct device){ .name = str("%s", device), .kind = kind };
+	g->dev[g->ndevs++] = (struct device){ .name = str("%s", device), .kind = kind, .fd = -1 };
 }
 
 static void bind_all(void)
@@ -132,6 +133,7 @@ void replug(struct group *g)
 		fail("a device came back to another group");
 	*g = groups[--ngroups];
 	g->best_ns = old.best_ns;
+	g->best_open_ns = old.best_open_ns;
 	open_group(g);
 }
 
@@ -155,6 +157,25 @@ static void settle(void)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
+static void close_devices(struct group *g)
+{
+	for (struct device *dev = g->dev; dev < g->dev + g->ndevs; dev++) {
+		if (dev->fd >= 0)
+			close(dev->fd);
+		dev->fd = -1;
+	}
+}
+
+static bool open_devices(struct group *g)
+{
+	for (struct device *dev = g->dev; dev < g->dev + g->ndevs; dev++) {
+		dev->fd = ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, dev->name);
+		if (dev->fd < 0)
+			return false;
+	}
+	return true;
+}
+
 struct join join(struct group *g)
 {
 	struct join j = { 0 };
@@ -164,13 +185,19 @@ struct join join(struct group *g)
 	settle();
 	start = now();
 	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &container) ||
-	    (!nmembers && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)))
+	    (!nmembers && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)) ||
+	    (join_opens && !open_devices(g)))
 		j.err = errno;
 	j.ns = now() - start;
 
 	count_since(j.cost);
-	if (j.err)
+	if (j.err) {
+		close_devices(g);
+		/* Only where it is opening that failed, it is still in */
+		if (join_opens)
+			ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER);
 		return j;
+	}
 	j.domain = probe_get("last");
 	members[nmembers++] = g;
 	return j;
@@ -183,7 +210,7 @@ void must_join(struct group *g)
 		return;
 	errno = g->join.err;
 	if (errno == EPERM && !nmembers)
-		refused("VFIO_SET_IOMMU");
+		refused(join_opens ? "VFIO_GROUP_GET_DEVICE_FD" : "VFIO_SET_IOMMU");
 	fail(nmembers ? "a group cannot join" : "the first group cannot join");
 }
 
@@ -191,6 +218,7 @@ void leave(struct group *g)
 {
 	int i;
 
+	close_devices(g);
 	must(ioctl(g->fd, VFIO_GROUP_UNSET_CONTAINER), "VFIO_GROUP_UNSET_CONTAINER");
 	for (i = 0; members[i] != g; i++)
 		;

@@ -25,6 +25,7 @@ struct join {
 struct device {
 	char *name;			/* 0000:00:03.0 */
 	const void *kind;		/* what tells of it, a find_groups()'s known() */
+	int fd;				/* -1 if it is not open */
 };
 
 struct group {
@@ -34,6 +35,7 @@ struct group {
 	struct device dev[MAX_FUNCTIONS];
 	int ndevs;
 	long best_ns;
+	long best_open_ns;		/* and with the devices opened, too */
 	struct join join;
 };
 
@@ -52,6 +54,12 @@ void open_group(struct group *g);
 void replug(struct group *g);
 
 /* --- The container ------------------------------------------------------ */
+
+/*
+ * A join opens the devices of the group, too, and they stay open as long as it is
+ * in. Behind iommufd a group is in no domain before that.
+ */
+extern bool join_opens;
 
 /* The groups in it, in the order in which they joined */
 extern struct group *members[MAX_GROUPS];
