@@ -51,6 +51,7 @@ static void *argument(struct pt_regs *regs, unsigned int n)
 }
 
 static struct kretprobe attach_ret;
+static bool inside;			/* the driver's attach_dev */
 
 #ifdef HAVE_iommu_paging_domain_alloc_flags
 #define ALLOC		"iommu_paging_domain_alloc_flags"
@@ -178,6 +179,12 @@ static int count_attach_group(struct kprobe *kp, struct pt_regs *regs)
 	return attach_group_to(argument(regs, 0), kp, regs);
 }
 
+/* A driver may block a device by its own blocking domain, which is no call of the core */
+static int __maybe_unused count_core(struct kprobe *kp, struct pt_regs *regs)
+{
+	return inside ? 0 : count(kp, regs);
+}
+
 static int count_attach(struct kprobe *kp, struct pt_regs *regs)
 {
 	unsigned int id = id_of(argument(regs, 0));
@@ -203,11 +210,13 @@ static void not_optimised(struct kprobe *kp, struct pt_regs *regs, unsigned long
 static int attach_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	*(unsigned int *)ri->data = id_of(argument(regs, 0));
+	inside = true;
 	return 0;
 }
 
 static int attach_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
+	inside = false;
 	if (!regs_return_value(regs))
 		last = *(unsigned int *)ri->data;
 	return 0;
@@ -370,10 +379,10 @@ static struct iommu_domain *new_domain(void)
 static int watch_more(const struct iommu_domain *domain)
 {
 	const struct iommu_ops *ops = domain->owner;
-	int ret = watch_attach(ops->blocked_domain, count) ?:
-		  watch_attach(ops->identity_domain, count) ?:
-		  watch_attach(ops->release_domain, count) ?:
-		  watch_attach(ops->default_domain, count);
+	int ret = watch_attach(ops->blocked_domain, count_core) ?:
+		  watch_attach(ops->identity_domain, count_core) ?:
+		  watch_attach(ops->release_domain, count_core) ?:
+		  watch_attach(ops->default_domain, count_core);
 
 	if (ret || !IS_ENABLED(CONFIG_IOMMUFD))
 		return ret;

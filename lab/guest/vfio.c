@@ -185,10 +185,14 @@ struct join join(struct group *g)
 	settle();
 	start = now();
 	if (ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &container) ||
-	    (!nmembers && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)) ||
-	    (join_opens && !open_devices(g)))
+	    (!nmembers && ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU)))
 		j.err = errno;
 	j.ns = now() - start;
+	if (join_opens && !j.err) {
+		if (!open_devices(g))
+			j.err = errno;
+		j.ns = now() - start;
+	}
 
 	count_since(j.cost);
 	if (j.err) {
