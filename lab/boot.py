@@ -11,21 +11,28 @@ from lib import BUILD, die, step
 WRONG = ["panic", "hang", "halt", "silent", "noend", "warn"]
 
 
+def refuses_replace(name, machine):
+    """Does this kernel try on this machine what the driver refuses? iommufd's own is of the stock tree, as stock is"""
+    return int(machine["replace"] == "1" and "iommufd" in build.KINDS and name != "iommufd")
+
+
 def judge(name, machine, records):
     """What goes into run.json, of the records of lab/guest/init.c; raises what is missing there"""
-    kinds = {kind: [{**r} for r in records if r["type"] == kind] for kind in ("group", "order", "foreign", "note")}
+    kinds = {kind: [{**r} for r in records if r["type"] == kind] for kind in ("group", "order", "foreign", "replace", "note")}
     joined = [r for r in kinds["group"] if r["case"] == "join"]
     if not machine["refused"] and len(joined) != int(machine["groups"]):
         die(f"the {name} guest reported {len(joined)} groups that join, expected {machine['groups']}")
     if not machine["refused"] and len(kinds["foreign"]) != 1:
         die(f"the {name} guest did not try another driver's domain")
+    if len(kinds["replace"]) != refuses_replace(name, machine):
+        die(f"the {name} guest did not try a replace that is refused")
     for g in kinds["group"]:
         if g["case"] not in ("join", "back") and not g["injected"]:
             die(f"the {name} guest was to see {g['case']} injected, but nothing was")
     for r in sum(kinds.values(), []):
         del r["type"]
     return {"groups": kinds["group"], "orders": kinds["order"], "refused": machine["refused"],
-            "foreign": (kinds["foreign"] or [None])[0], "notes": [r["what"] for r in kinds["note"]]}
+            "foreign": (kinds["foreign"] or [None])[0], "replace": (kinds["replace"] or [None])[0], "notes": [r["what"] for r in kinds["note"]]}
 
 
 def boot(which, machine, name, do=None, patience=progress.PATIENCE):
@@ -34,6 +41,7 @@ def boot(which, machine, name, do=None, patience=progress.PATIENCE):
     if name == "iommufd":
         machine = {**machine, "refused": machine["refused"].replace("VFIO_SET_IOMMU", "VFIO_GROUP_GET_DEVICE_FD")}
     options = [f"lab.do={do}"] * bool(do) + ["lab.open=1"] * ("iommufd" in build.KINDS)
+    options += ["lab.replace=1"] * refuses_replace(name, machine)
     image, init = f"{qemu.kernel(machine, name)}/image", qemu.initramfs(machine, "init")
     with step(f"boot the {name} kernel on {machine['name']}"):
         records = qemu.guest(which, machine, name, image, init, " ".join(options), patience)

@@ -43,7 +43,7 @@ def compiler(arch):
 
 def config(*fragments):
     """The fragments of a kernel, as one text, without what one of them has off"""
-    text = "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments))
+    text = "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments, *["cdev"] * ("iommufd" in KINDS)))
     for off in re.findall(r"^# (CONFIG_\w+) is not set$", text, re.M):
         text = re.sub(rf"^{off}=.*\n", "", text, flags=re.M)
     return text
@@ -152,8 +152,13 @@ def compiled(program, arch):
     """Build a program of the guest; return its path."""
     made = f"{BUILD}/guest/{arch}"
     os.makedirs(made, exist_ok=True)
-    for f in os.listdir(GUEST):
-        copy(f"{GUEST}/{f}", f"{made}/{f}")
+    uapi = f"{trees.tree_path('stock')}/include/uapi"
+    for folder, files in (GUEST, os.listdir(GUEST)), (uapi, ["linux/iommufd.h", "linux/vfio.h"]):
+        for f in files:
+            if os.path.isfile(f"{folder}/{f}"):
+                to = f"{made}/uapi/{f}" if folder == uapi else f"{made}/{f}"
+                os.makedirs(os.path.dirname(to), exist_ok=True)
+                copy(f"{folder}/{f}", to)
     run(["make", "-C", made, f"CC={kbuild.CROSS[arch]}gcc", program], env=kbuild.clean_env())
     return f"{made}/{program}"
 

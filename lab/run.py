@@ -99,6 +99,10 @@ def summary(runs):
         yield (f"A domain of another driver, {r['kernel']}: "
                + (f"{f['errno']} from the core" if f["errno"] else "attached, no error")
                + (", and that driver was handed the device" if f["called"] else ", no driver saw it"))
+    for r in runs:
+        if e := r["replace"]:
+            yield (f"A device of iommufd's to another domain, {r['kernel']}: {e['errno'] or 'no error'}, and then its DMA "
+                   f"{'goes on' if e['after'] else 'is dead, until it is detached'}")
     a, b = map(reuse_ns, runs[:2])
     if a and b:
         yield f"A group that joins an existing domain: {a:.0f} ns stock, {b:.0f} ns patched, ratio {a / b:.2f}"

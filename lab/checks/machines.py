@@ -37,6 +37,13 @@ REFUSED = {"errno": "EINVAL", "called": False}
 FOREIGN = {"stock": {"errno": 0, "called": True} if BASE == "6.1" else REFUSED, "patched": REFUSED, "iommufd": REFUSED}
 
 
+# A domain that the driver refuses, for a device that does DMA in another one. VT-d blocks the device first, and it stays so
+# until it is detached; patched answers that another domain may do
+REPLACED = {"before": True, "others": True, "again": 0, "mended": True, "another": 0, "another_dma": True}
+REPLACE = {"stock": {**REPLACED, "errno": "ENODEV", "after": False, "again_dma": False},
+           "patched": {**REPLACED, "errno": "EINVAL", "after": True, "again_dma": True}}
+
+
 def honest(records):
     """What is expected of iommufd: DMA that arrives and errnos that are told. What it costs is shown, not judged."""
     for name, record, expect in records:
@@ -63,6 +70,8 @@ def expected(kernel, report, machine):
         elif g["case"] != "join":
             yield f"{g['device']} {g['case']}", g, injected(kernel, first, second, g["case"], machine["default"] == "1")
     yield "another driver's domain", report["foreign"], FOREIGN[kernel]
+    if report["replace"]:
+        yield "a replace that is refused", report["replace"], REPLACE[kernel]
 
 
 def expected_of(r, machine, kernel):

@@ -10,7 +10,8 @@
  * lab.remap=1 is for devices that do not see mappings from before the attach;
  * lab.replug=1 for those that a write outside shuts out until they are replugged,
  * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets;
- * lab.open=1 also measures a join until the devices are open.
+ * lab.open=1 also measures a join until the devices are open; lab.replace=1 has
+ * the driver refuse a replace of a domain.
  */
 #define _GNU_SOURCE
 #include "vfio.h"
@@ -228,5 +229,7 @@ int main(void)
 	join_injected(ENOMEM);
 	join_injected(ENODEV);
 	foreign_domain();
+	if (*option("lab.replace="))
+		refused_replace();
 	end();
 }

@@ -8,6 +8,7 @@
 
 #if __has_include("uapi/linux/iommufd.h")
 #include <sys/ioctl.h>
+#define __user
 #include "uapi/linux/iommufd.h"
 #include "uapi/linux/vfio.h"
 

@@ -11,7 +11,7 @@ int ngroups;
 struct group *members[MAX_GROUPS];
 int nmembers;
 bool join_opens;
-static int container;
+int container;
 
 /* Whether a device can be used */
 static const void *(*known_device)(uint32_t class, uint32_t id);

@@ -60,6 +60,8 @@ void replug(struct group *g);
  * in. Behind iommufd a group is in no domain before that.
  */
 extern bool join_opens;
+/* Its file; for refused_replace() that of iommufd */
+extern int container;
 
 /* The groups in it, in the order in which they joined */
 extern struct group *members[MAX_GROUPS];
@@ -76,6 +78,14 @@ void map(uint64_t iova, void *mem, size_t size);
 void unmap(uint64_t iova, size_t size);
 /* The lowest IOVA that the container can map, 0 if that is low */
 uint64_t aperture(void);
+
+/* --- iommufd, without a container ---------------------------------------- */
+
+/*
+ * A device and another one are in a domain, and the first is to go to one that the
+ * driver refuses. Reports if DMA goes on. Nobody can have the groups after that.
+ */
+void refused_replace(void);
 
 /* --- DMA ---------------------------------------------------------------- */
 
