@@ -41,9 +41,15 @@ def compiler(arch):
     return read(f"{LAB}/cc") + "".join(out([f"{kbuild.CROSS[arch]}{tool}", "--version"]) for tool in ("gcc", "ld"))
 
 
+def options(name):
+    """What lab/NAME.config has, and what it has for this base only, lab/NAME-BASE.config"""
+    more = f"{LAB}/{name}-{BASE}.config"
+    return read(f"{LAB}/{name}.config") + (read(more) if os.path.exists(more) else "")
+
+
 def config(*fragments):
     """The fragments of a kernel, as one text, without what one of them has off"""
-    text = "".join(read(f"{LAB}/{f}.config") for f in ("common", *fragments, *["cdev"] * ("iommufd" in KINDS)))
+    text = "".join(map(options, ("common", *fragments)))
     for off in re.findall(r"^# (CONFIG_\w+) is not set$", text, re.M):
         text = re.sub(rf"^{off}=.*\n", "", text, flags=re.M)
     return text

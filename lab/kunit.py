@@ -15,7 +15,7 @@ import sys
 import kbuild
 import qemu
 import trees
-from build import source
+from build import options, source
 from lib import BUILD, LAB, SHOWN, TOP, die, free_space, lock, need, read, say, step, write
 
 FOLDER = f"{LAB}/kunit.d"
@@ -31,7 +31,7 @@ def arches():
 
 def config(arch, kind=""):
     """The fragments of a kernel; kind: nothing, or debug- or gcov-, for one with lab/debug.config or lab/gcov.config"""
-    more = read(f"{LAB}/{kind[:-1]}.config").splitlines(True) if kind else []
+    more = options(kind[:-1]).splitlines(True) if kind else []
     return read(f"{FOLDER}/common.config") + read(f"{FOLDER}/{arch}.config") + "".join(
         ln for ln in more if not any(re.search(rf"^(# )?{o}\b", ln) for o in NOT_THERE.get(arch, "").split()))
 
