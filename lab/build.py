@@ -15,13 +15,15 @@ import kbuild
 import series
 import trees
 from base import get_base
-from lib import BASE, BUILD, LAB, TOP, die, free_space, lock, out, read, run, say, step, write
+from lib import BASE, BUILD, JOBS, LAB, TOP, die, free_space, lock, out, read, run, say, step, write
 
 GUEST = f"{LAB}/guest"
 SELFTESTS = "tools/testing/selftests/vfio"
 # What a kernel's name ends in: its architecture, and the fragments on top of that
 VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "sim": ("x86_64", "sim"),
             "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov")}
+# Modules that the selftests use; the guest loads them in the order of their names
+MODULES = ["drivers/vfio/mdev/mdev.ko", "samples/vfio-mdev/mtty.ko"]
 # What lab/coverage.py looks at in the -gcov kernels
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
@@ -104,7 +106,7 @@ def make_kernel(full):
     fragment = f"{BUILD}/guest/{variant or 'plain'}{'-iommufd' * iommufd}.config"
     write(fragment, config(*VARIANTS[variant], *["iommufd"] * iommufd))
     counted = count([COUNTED]) if variant == "gcov" else []
-    extra = ["probe/probe.ko", "usr/gen_init_cpio", *["samples/vfio-mdev/mtty.ko"] * simulated,
+    extra = ["probe/probe.ko", "usr/gen_init_cpio", *MODULES * simulated,
              *[f"{COUNTED}.gcno"] * bool(counted)]
     probe = ("probe.c", "Makefile")
     done = f"{BUILD}/kernel/{name}{suffix}-" + digest(
@@ -137,8 +139,9 @@ def make_kernel(full):
     for f in ("vmlinux", ".config", *extra):
         shutil.copy(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
     if simulated:
-        run(["make", "-C", f"{trees.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests",
-             f"KHDR_INCLUDES=-isystem {obj}/usr/include", "CFLAGS=-static", "CC=gcc"], env=kbuild.clean_env())
+        run(["make", "-C", f"{trees.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests", f"-j{JOBS}",
+             f"KHDR_INCLUDES=-isystem {obj}/usr/include", "USERCFLAGS=-static", "USERLDFLAGS=-static", "CC=gcc"],
+            env=kbuild.clean_env())
     os.rename(f"{done}.tmp", done)
     # The last three of each are kept: going back and forth between two edits builds nothing.
     same = [d for d in glob.glob(f"{BUILD}/kernel/{kind}*") if re.fullmatch(
@@ -196,7 +199,9 @@ def initramfs(program, variant):
 def tests(full):
     """The initramfs with the selftests for a kernel with the simulated IOMMU"""
     folder = kernel(full)
-    files = {f"/tests/{os.path.basename(f)}": f for f in sorted([*glob.glob(f"{folder}/tests/*"), f"{folder}/mtty.ko"])}
+    programs = [f for f in sorted(glob.glob(f"{folder}/tests/*")) if os.path.isfile(f) and os.access(f, os.X_OK)]
+    files = {f"/tests/{os.path.basename(f)}": f"{folder}/{os.path.basename(f)}" for f in MODULES}
+    files |= {f"/tests/{os.path.basename(f)}": f for f in programs}
     if full.endswith("-gcov"):
         files["/tests/gcov"] = compiled("gcov", "x86_64")
     return pack(f"tests-{full}", f"{folder}/gen_init_cpio", "tests", files=files)
