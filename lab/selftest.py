@@ -25,13 +25,15 @@ def parse(lines):
             now = {}
         elif now and (m := re.match(r"1\.\.(\d+)", line)):
             now["plan"] = int(m[1])
-        elif now and (m := re.match(r"(not )?ok \d+ (?:# SKIP )?(.*)", line)):
-            name = m[2].strip()
-            if "# SKIP" in line:    # the harness gives only the reason here, and the name above
+        elif now and (m := re.match(r"(not )?ok \d+ (.*?) ?(?:# SKIP (.*))?$", line)):
+            name, why = m[2], m[3]
+            if not name:    # the harness of 6.1 gives only the reason here, and the name above
                 above = re.match(r"# +OK +(\S+)", notes[-1] if notes else "")
-                now["skipped"][above[1] if above else name] = name
-            else:
+                name = above[1] if above else why
+            if why is None:
                 now["cases"][name] = not m[1]
+            else:
+                now["skipped"][name] = why
             now["notes"][name], notes = notes, []
         else:
             notes.append(line)
@@ -65,7 +67,7 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
 def arguments(parser):
     kernels = [k for k in build.KERNELS if "sim" in build.VARIANTS[k.partition("-")[2]]]
     parser.add_argument("kernel", metavar="KERNEL", choices=kernels, help="one of %(choices)s")
-    parser.add_argument("program", nargs="+", metavar="PROGRAM[:ARGUMENT...]", help="and the arguments that it gets")
+    parser.add_argument("program", nargs="+", metavar="PROGRAM[:ARGUMENT...]", help="and the arguments that it gets, + for a colon in one")
 
 
 def command(args):

@@ -2,8 +2,9 @@
 /*
  * PID 1 of a guest that runs test programs: those that the kernel command line
  * names, lab.tests=PROGRAM[:ARGUMENT...][,PROGRAM...], one after the other from
- * /tests, and powers off. What they print goes to a virtio port, between lines
- * "# run PROGRAM" and "# exit PROGRAM STATUS"; the last line is "# end".
+ * /tests, and powers off. A + in an argument stands for a colon. What they print
+ * goes to a virtio port, between lines "# run PROGRAM" and "# exit PROGRAM
+ * STATUS"; the last line is "# end".
  *
  * Limits in seconds that programs set by alarm(), as kselftest_harness.h does,
  * are not for a slow machine: the signal never comes. The host sees what hangs.
@@ -27,8 +28,11 @@ static void test(char *spec)
 	int argc = 0, status;
 	pid_t pid;
 
-	for (char *arg = strtok(spec, ":"); arg && argc < 31; arg = strtok(NULL, ":"))
+	for (char *arg = strtok(spec, ":"); arg && argc < 31; arg = strtok(NULL, ":")) {
 		argv[argc++] = arg;
+		for (char *plus = arg; (plus = strchr(plus, '+'));)
+			*plus = ':';
+	}
 	argv[argc] = NULL;
 	path = str("/tests/%s", argv[0]);
 	report("# run %s", argv[0]);
