@@ -88,7 +88,7 @@ def stage(root, base, head):
             say(f"{slug} says no topic and joins {topic}")
         adds = added_files(commit, slug)
         added.update(adds)
-        others = {a: adds[a] for a in adds if series.adders(a)[:1] not in ([], [BASE])}
+        others = {a: adds[a] for a in adds if BASE not in series.adders(a, BASE)[:1]}
         newer.update(others)
         name = f"{slug}.{'part' if adds else 'patch'}"
         if name in topics.setdefault(topic, []):
@@ -184,7 +184,7 @@ def refresh():
                 shutil.move(f, to)
                 changed += 1
         dropped = {a for p in before for a in p["adds"]} - added
-        gone = (patch_files(TOP) - keep) | {a for a in dropped if series.adders(a) in ([], [BASE])}
+        gone = (patch_files(TOP) - keep) | {a for a in dropped if series.adders(a, BASE) == [BASE]}
         for path in gone:
             os.unlink(f"{TOP}/{path}")
     for topic in {p["topic"] for p in before} - {p["topic"] for p in now}:

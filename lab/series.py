@@ -159,10 +159,11 @@ def litter(path):
     return any(fnmatch.fnmatch(os.path.basename(path), p) for p in ("*~", ".*.sw?", ".#*", "#*#", "*.orig", "*.rej"))
 
 
-def adders(path):
-    """The bases whose series add a file, newest first"""
-    return [b for b in BASES for f in glob.glob(f"{TOP}/patches/{b}/*/*.part")
-            if re.search(rf"^Add-file: *{re.escape(path)}$", read(f), re.M)]
+def adders(path, *more):
+    """The bases whose series add a file, and more that do or did, newest first"""
+    have = {b for b in BASES for f in glob.glob(f"{TOP}/patches/{b}/*/*.part")
+            if re.search(rf"^Add-file: *{re.escape(path)}$", read(f), re.M)}
+    return [b for b in BASES if b in {*have, *more}]
 
 
 def check_shipped():

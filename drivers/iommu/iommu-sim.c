@@ -4,8 +4,8 @@
  * its users. Configured through configfs, watched and made to fail through
  * debugfs, see Documentation/driver-api/iommu-sim.rst.
  *
- * Not a module: nothing takes a driver's ops off the buses again, so it could
- * never be unloaded. The buses are left alone until an instance goes live.
+ * Not a module: some of what it calls is not exported. Devices are left alone
+ * until an instance goes live.
  */
 
 #define pr_fmt(fmt) "iommu-sim: " fmt
@@ -15,6 +15,7 @@
 #include <linux/errname.h>
 #include <linux/highmem.h>
 #include <linux/iommu.h>
+#include <linux/irqdomain.h>
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -30,17 +31,18 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 
+#include "iommu-priv.h"
+
 #define SIM_MAX_RESV	16
 #define SIM_MAX_COPY	SZ_1M
 #define SIM_MSI_LENGTH	SZ_1M
 
 /* What can be made to fail; "core" are the domains that the core keeps */
 enum sim_fault_kind {
-	SIM_ATTACH, SIM_ATTACH_CORE, SIM_MAP, SIM_ALLOC, SIM_ALLOC_CORE,
-	SIM_NR_FAULTS
+	SIM_ATTACH, SIM_ATTACH_CORE, SIM_MAP, SIM_ALLOC, SIM_NR_FAULTS
 };
 
-#define SIM_ROOT_FAULTS	(BIT(SIM_ALLOC) | BIT(SIM_ALLOC_CORE))
+#define SIM_ROOT_FAULTS	BIT(SIM_ALLOC)
 #define SIM_DEV_FAULTS	(BIT(SIM_ATTACH) | BIT(SIM_ATTACH_CORE) | BIT(SIM_MAP))
 
 static const char * const sim_fault_names[] = {
@@ -48,16 +50,15 @@ static const char * const sim_fault_names[] = {
 	[SIM_ATTACH_CORE]	= "attach-core",
 	[SIM_MAP]		= "map",
 	[SIM_ALLOC]		= "alloc",
-	[SIM_ALLOC_CORE]	= "alloc-core",
 };
 
 /* The first ones are kept for each instance and device, too */
 enum sim_stat {
 	SIM_S_ATTACH, SIM_S_ATTACH_CORE, SIM_S_REFUSED, SIM_S_DMA_OK,
 	SIM_S_DMA_FAULT, SIM_NR_DEV_STATS,
-	SIM_S_ALLOC = SIM_NR_DEV_STATS, SIM_S_ALLOC_CORE, SIM_S_ALLOC_FAILED,
-	SIM_S_FREE, SIM_S_FREE_CORE, SIM_S_MAP, SIM_S_MAP_FAILED, SIM_S_UNMAP,
-	SIM_S_LOOKUP, SIM_S_VIOLATION, SIM_NR_STATS
+	SIM_S_ALLOC = SIM_NR_DEV_STATS, SIM_S_ALLOC_FAILED, SIM_S_FREE,
+	SIM_S_MAP, SIM_S_MAP_FAILED, SIM_S_UNMAP, SIM_S_LOOKUP,
+	SIM_S_VIOLATION, SIM_NR_STATS
 };
 
 static const char * const sim_stat_names[] = {
@@ -67,10 +68,8 @@ static const char * const sim_stat_names[] = {
 	[SIM_S_DMA_OK]		= "dma-ok",
 	[SIM_S_DMA_FAULT]	= "dma-fault",
 	[SIM_S_ALLOC]		= "alloc",
-	[SIM_S_ALLOC_CORE]	= "alloc-core",
 	[SIM_S_ALLOC_FAILED]	= "alloc-failed",
 	[SIM_S_FREE]		= "free",
-	[SIM_S_FREE_CORE]	= "free-core",
 	[SIM_S_MAP]		= "map",
 	[SIM_S_MAP_FAILED]	= "map-failed",
 	[SIM_S_UNMAP]		= "unmap",
@@ -166,7 +165,7 @@ struct sim_domain {
 	dma_addr_t aperture_end;
 	unsigned int nr;
 	unsigned int nr_devs;
-	bool bound;
+	bool enforceable;
 	bool enforced;
 	bool freed;
 };
@@ -239,16 +238,11 @@ static bool sim_is_paging(struct sim_domain *dom)
 
 /* The page table */
 
-/*
- * VFIO tries large pages with an allocation of two pages that is no compound
- * page: the second one has no count of its own.
- */
 static bool sim_was_freed(phys_addr_t phys)
 {
 	unsigned long pfn = PHYS_PFN(phys);
 
-	return pfn_valid(pfn) && !page_count(pfn_to_page(pfn)) &&
-	       !page_count(pfn_to_page(pfn & ~1UL));
+	return pfn_valid(pfn) && !page_count(pfn_to_page(pfn));
 }
 
 static int sim_insert(struct sim_domain *dom, struct sim_map *map, gfp_t gfp)
@@ -299,8 +293,7 @@ static int sim_map_pages(struct iommu_domain *domain, unsigned long iova,
 	struct sim_map *map;
 	int ret;
 
-	/* What it looks like is settled by the first attach */
-	ret = dom->bound ? sim_inject_map(dom) : -ENODEV;
+	ret = sim_inject_map(dom);
 	if (!ret && (iova < domain->geometry.aperture_start ||
 		     iova + pgsize * pgcount - 1 > domain->geometry.aperture_end)) {
 		sim_violation("domain %u: iova 0x%lx is outside the aperture",
@@ -308,7 +301,7 @@ static int sim_map_pages(struct iommu_domain *domain, unsigned long iova,
 		ret = -ERANGE;
 	}
 	for (; !ret && pgcount; pgcount--) {
-		map = kmalloc(sizeof(*map), gfp);
+		map = kmalloc_obj(*map, gfp);
 		if (!map) {
 			ret = -ENOMEM;
 			break;
@@ -471,20 +464,21 @@ static int sim_ring(struct sim_dev *sdev)
 	u64 addr;
 	u32 data;
 
-	desc = kzalloc(sizeof(*desc), GFP_KERNEL);
+	desc = kzalloc_obj(*desc);
 	if (!desc)
 		return -ENOMEM;
 
 	mutex_lock(&lock);
-	msg.address_hi = upper_32_bits(phys);
-	msg.address_lo = lower_32_bits(phys);
 	data = *sim_doorbell + 1;
 	desc->dev = sdev->dev;
 	if (desc->dev)
 		ret = iommu_dma_prepare_msi(desc, phys);
+	/* Without a window the domain need not be prepared for one */
+	if (ret == -EOPNOTSUPP && sdev->inst->msi.type[0] != 's')
+		ret = 0;
 	if (ret)
 		goto out;
-	iommu_dma_compose_msi_msg(desc, &msg);
+	msi_msg_set_addr(desc, &msg, phys);
 	addr = (u64)msg.address_hi << 32 | msg.address_lo;
 
 	ret = -EFAULT;
@@ -510,31 +504,42 @@ out:
 
 /* Domains */
 
-static struct iommu_domain *sim_domain_alloc(unsigned int type)
+static void sim_add_domain(struct sim_domain *dom)
 {
-	bool paging = type == IOMMU_DOMAIN_UNMANAGED;
 	static unsigned int nr;
-	struct sim_domain *dom;
-	int err = 0;
 
-	if (!paging && type != IOMMU_DOMAIN_IDENTITY &&
-	    type != IOMMU_DOMAIN_BLOCKED)
-		return NULL;
-
-	sim_inject(&sim_root, paging ? SIM_ALLOC : SIM_ALLOC_CORE, &err);
-	dom = err ? NULL : kzalloc(sizeof(*dom), GFP_KERNEL);
-	if (!dom) {
-		sim_count(SIM_S_ALLOC_FAILED);
-		return NULL;
-	}
-	dom->domain.type = type;
 	xa_init_flags(&dom->pt, XA_FLAGS_LOCK_IRQ);
 	INIT_LIST_HEAD(&dom->ids);
 	mutex_lock(&sim_mutex);
 	dom->nr = ++nr;
 	list_add_tail(&dom->entry, &sim_domains);
-	sim_count(paging ? SIM_S_ALLOC : SIM_S_ALLOC_CORE);
 	mutex_unlock(&sim_mutex);
+}
+
+static struct iommu_domain *sim_domain_alloc(struct device *dev)
+{
+	struct sim_dev *sdev = dev_iommu_priv_get(dev);
+	struct sim_inst *inst = sdev->inst;
+	struct sim_domain *dom;
+	int err = 0;
+
+	sim_inject(&sim_root, SIM_ALLOC, &err);
+	dom = err ? NULL : kzalloc_obj(*dom);
+	if (!dom) {
+		sim_count(SIM_S_ALLOC_FAILED);
+		return ERR_PTR(err ?: -ENOMEM);
+	}
+	dom->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	dom->domain.pgsize_bitmap = inst->page_sizes;
+	dom->domain.geometry.aperture_start = inst->aperture_start;
+	dom->domain.geometry.aperture_end = inst->aperture_end;
+	dom->domain.geometry.force_aperture = true;
+	dom->family = inst->family;
+	dom->aperture_start = inst->aperture_start;
+	dom->aperture_end = inst->aperture_end;
+	dom->enforceable = inst->enforce;
+	sim_add_domain(dom);
+	sim_count(SIM_S_ALLOC);
 	return &dom->domain;
 }
 
@@ -555,7 +560,7 @@ static void sim_domain_free(struct iommu_domain *domain)
 	struct sim_domain *dom = to_sim_domain(domain);
 
 	mutex_lock(&sim_mutex);
-	sim_count(sim_is_paging(dom) ? SIM_S_FREE : SIM_S_FREE_CORE);
+	sim_count(SIM_S_FREE);
 	if (dom->nr_devs) {
 		sim_violation("domain %u is freed with %u devices on it",
 			      dom->nr, dom->nr_devs);
@@ -568,9 +573,6 @@ static void sim_domain_free(struct iommu_domain *domain)
 
 static bool sim_fits(struct sim_domain *dom, struct sim_inst *inst)
 {
-	if (!dom->bound)
-		return true;
-
 	return dom->family == inst->family &&
 	       (inst->adapt ||
 		(dom->domain.geometry.aperture_start >= inst->aperture_start &&
@@ -590,7 +592,7 @@ static struct sim_id *sim_get_id(struct sim_domain *dom, struct sim_inst *inst)
 	if (inst->max_domains && inst->nr_ids >= inst->max_domains)
 		return ERR_PTR(-ENOSPC);
 
-	id = kzalloc(sizeof(*id), GFP_KERNEL);
+	id = kzalloc_obj(*id);
 	if (!id)
 		return ERR_PTR(-ENOMEM);
 	id->inst = inst;
@@ -598,7 +600,7 @@ static struct sim_id *sim_get_id(struct sim_domain *dom, struct sim_inst *inst)
 	return id;
 }
 
-/* As when it was bound, or less if there are IOMMUs in it that adapt it */
+/* As when it was made, or less if there are IOMMUs in it that adapt it */
 static void sim_set_aperture(struct sim_domain *dom)
 {
 	dma_addr_t start = dom->aperture_start, end = dom->aperture_end;
@@ -653,14 +655,6 @@ static void sim_enter(struct sim_dev *sdev, struct sim_domain *dom,
 	if (!id)
 		return;
 
-	if (!dom->bound) {
-		dom->bound = true;
-		dom->family = inst->family;
-		dom->domain.pgsize_bitmap = inst->page_sizes;
-		dom->aperture_start = inst->aperture_start;
-		dom->aperture_end = inst->aperture_end;
-		dom->domain.geometry.force_aperture = true;
-	}
 	xa_lock_irq(&dom->pt);
 	if (list_empty(&id->devs)) {
 		list_add_tail(&id->entry, &dom->ids);
@@ -708,37 +702,22 @@ static int __sim_attach(struct sim_domain *dom, struct sim_dev *sdev)
 	return 0;
 }
 
-static int sim_attach_dev(struct iommu_domain *domain, struct device *dev)
+/* An error leaves the device where it was, be that @old or not */
+static int sim_attach_dev(struct iommu_domain *domain, struct device *dev,
+			  struct iommu_domain *old)
 {
 	struct sim_domain *dom = to_sim_domain(domain);
-	struct sim_dev *sdev;
-	int ret = -ENODEV;
+	struct sim_dev *sdev = dev_iommu_priv_get(dev);
+	int ret;
 
 	mutex_lock(&sim_mutex);
-	sdev = dev_iommu_priv_get(dev);
-	if (sdev) {
-		sim_count_dev(sdev, sim_is_paging(dom) ? SIM_S_ATTACH :
-							 SIM_S_ATTACH_CORE);
-		ret = __sim_attach(dom, sdev);
-		if (ret)
-			sim_count_dev(sdev, SIM_S_REFUSED);
-	}
+	sim_count_dev(sdev, sim_is_paging(dom) ? SIM_S_ATTACH :
+						 SIM_S_ATTACH_CORE);
+	ret = __sim_attach(dom, sdev);
+	if (ret)
+		sim_count_dev(sdev, SIM_S_REFUSED);
 	mutex_unlock(&sim_mutex);
 	return ret;
-}
-
-/* Only for groups whose default domain could not be allocated */
-static void sim_detach_dev(struct iommu_domain *domain, struct device *dev)
-{
-	struct sim_dev *sdev = dev_iommu_priv_get(dev);
-
-	mutex_lock(&sim_mutex);
-	if (sdev && sdev->dom == to_sim_domain(domain))
-		sim_leave(sdev);
-	else
-		sim_violation("%s is detached from domain %u, but not attached to it",
-			      dev_name(dev), to_sim_domain(domain)->nr);
-	mutex_unlock(&sim_mutex);
 }
 
 static bool sim_enforce_cache_coherency(struct iommu_domain *domain)
@@ -748,7 +727,7 @@ static bool sim_enforce_cache_coherency(struct iommu_domain *domain)
 	bool ret;
 
 	mutex_lock(&sim_mutex);
-	ret = dom->bound;
+	ret = dom->enforceable;
 	list_for_each_entry(id, &dom->ids, entry)
 		ret &= !!id->inst->enforce;
 	dom->enforced |= ret;
@@ -757,6 +736,12 @@ static bool sim_enforce_cache_coherency(struct iommu_domain *domain)
 }
 
 /* Devices */
+
+/* Only says that interrupts are isolated: no device that has it sends any */
+static struct irq_domain sim_msi_domain = {
+	.name	= "iommu-sim",
+	.flags	= IRQ_DOMAIN_FLAG_ISOLATED_MSI,
+};
 
 static const char *sim_bus_name(struct sim_dev *sdev)
 {
@@ -796,6 +781,9 @@ static struct iommu_device *sim_probe_device(struct device *dev)
 	if (sdev) {
 		sdev->dev = dev;
 		dev_iommu_priv_set(dev, sdev);
+		/* A PCI device has a domain that says what is so */
+		if (!sdev->pci[0] && sdev->inst->intr_remap)
+			dev_set_msi_domain(dev, &sim_msi_domain);
 	}
 	mutex_unlock(&sim_mutex);
 	return sdev ? &sdev->inst->iommu : ERR_PTR(-ENODEV);
@@ -809,7 +797,6 @@ static void sim_release_device(struct device *dev)
 	sim_leave(sdev);
 	sdev->dev = NULL;
 	sdev->iommu_group = NULL;
-	dev_iommu_priv_set(dev, NULL);
 	mutex_unlock(&sim_mutex);
 }
 
@@ -865,15 +852,11 @@ static bool sim_capable(struct device *dev, enum iommu_cap cap)
 {
 	struct sim_dev *sdev = dev_iommu_priv_get(dev);
 
-	/* IOMMU_CAP_ENFORCE_CACHE_COHERENCY, which not every kernel has */
-	if (cap == IOMMU_CAP_PRE_BOOT_PROTECTION + 1)
-		return sdev->inst->enforce;
-
 	switch (cap) {
 	case IOMMU_CAP_CACHE_COHERENCY:
 		return sdev->inst->coherent;
-	case IOMMU_CAP_INTR_REMAP:
-		return sdev->inst->intr_remap;
+	case IOMMU_CAP_ENFORCE_CACHE_COHERENCY:
+		return sdev->inst->enforce;
 	default:
 		return false;
 	}
@@ -884,19 +867,31 @@ static int sim_def_domain_type(struct device *dev)
 	return IOMMU_DOMAIN_IDENTITY;
 }
 
+static const struct iommu_domain_ops sim_core_ops = {
+	.attach_dev		= sim_attach_dev,
+};
+
+static struct sim_domain sim_identity = {
+	.domain = { .type = IOMMU_DOMAIN_IDENTITY, .ops = &sim_core_ops },
+};
+
+static struct sim_domain sim_blocked = {
+	.domain = { .type = IOMMU_DOMAIN_BLOCKED, .ops = &sim_core_ops },
+};
+
 static const struct iommu_ops sim_ops = {
+	.identity_domain	= &sim_identity.domain,
+	.blocked_domain		= &sim_blocked.domain,
 	.capable		= sim_capable,
-	.domain_alloc		= sim_domain_alloc,
+	.domain_alloc_paging	= sim_domain_alloc,
 	.probe_device		= sim_probe_device,
 	.release_device		= sim_release_device,
 	.device_group		= sim_device_group,
 	.get_resv_regions	= sim_get_resv_regions,
 	.def_domain_type	= sim_def_domain_type,
-	.pgsize_bitmap		= PAGE_SIZE,
 	.owner			= THIS_MODULE,
 	.default_domain_ops	= &(const struct iommu_domain_ops) {
 		.attach_dev		= sim_attach_dev,
-		.detach_dev		= sim_detach_dev,
 		.map_pages		= sim_map_pages,
 		.unmap_pages		= sim_unmap_pages,
 		.iova_to_phys		= sim_iova_to_phys,
@@ -948,7 +943,7 @@ static void sim_unplug(struct sim_dev *sdev)
 	mutex_unlock(&sim_mutex);
 	if (dev) {
 		device_release_driver(dev);
-		iommu_release_device(dev);
+		iommu_group_remove_device(dev);
 		put_device(dev);
 	}
 }
@@ -973,12 +968,19 @@ static void sim_stop(struct sim_inst *inst)
 
 static int sim_start(struct sim_inst *inst)
 {
+	const struct iommu_ops *ops = iommu_ops_from_fwnode(NULL);
 	struct sim_dev *sdev;
 	int ret;
 
 	if (inst->aperture_start > inst->aperture_end || !inst->page_sizes ||
 	    inst->page_sizes & (PAGE_SIZE - 1))
 		return -EINVAL;
+
+	/* Where firmware names no IOMMU, the core asks the first driver only */
+	if (ops && ops != &sim_ops) {
+		pr_err("another IOMMU driver has the devices of this machine\n");
+		return -EBUSY;
+	}
 
 	ret = iommu_device_sysfs_add(&inst->iommu, NULL, NULL, "iommu-sim.%s",
 				     config_item_name(&inst->cfg.cg_item));
@@ -989,8 +991,6 @@ static int sim_start(struct sim_inst *inst)
 	sim_set_live(inst, true);
 	ret = iommu_device_register(&inst->iommu, &sim_ops, NULL);
 	if (ret) {
-		if (ret == -EBUSY)
-			pr_err("another IOMMU driver has the buses of this machine\n");
 		sim_set_live(inst, false);
 		iommu_device_sysfs_remove(&inst->iommu);
 		return ret;
@@ -1194,7 +1194,7 @@ static int sim_domains_show(struct seq_file *s, void *unused)
 		xa_unlock_irq(&dom->pt);
 		seq_printf(s, "id %u type %s family ", dom->nr,
 			   types[dom->domain.type]);
-		if (dom->bound)
+		if (sim_is_paging(dom))
 			seq_printf(s, "%llu", dom->family);
 		else
 			seq_putc(s, '-');
@@ -1457,7 +1457,7 @@ static void sim_dev_release(struct config_item *item)
 	kfree(to_sim_dev(item));
 }
 
-static struct configfs_item_operations sim_dev_item_ops = {
+static const struct configfs_item_operations sim_dev_item_ops = {
 	.release = sim_dev_release,
 };
 
@@ -1474,7 +1474,7 @@ static struct config_item *sim_make_dev(struct config_group *group,
 	struct sim_dev *sdev;
 	int ret = -ENOMEM;
 
-	sdev = kzalloc(sizeof(*sdev), GFP_KERNEL);
+	sdev = kzalloc_obj(*sdev);
 	if (!sdev)
 		return ERR_PTR(-ENOMEM);
 	sdev->name = kasprintf(GFP_KERNEL, "%s.%s",
@@ -1523,7 +1523,7 @@ static void sim_drop_dev(struct config_group *group, struct config_item *item)
 	config_item_put(item);
 }
 
-static struct configfs_group_operations sim_inst_group_ops = {
+static const struct configfs_group_operations sim_inst_group_ops = {
 	.make_item = sim_make_dev,
 	.drop_item = sim_drop_dev,
 };
@@ -1533,7 +1533,7 @@ static void sim_inst_release(struct config_item *item)
 	kfree(to_sim_inst(item));
 }
 
-static struct configfs_item_operations sim_inst_item_ops = {
+static const struct configfs_item_operations sim_inst_item_ops = {
 	.release = sim_inst_release,
 };
 
@@ -1549,7 +1549,7 @@ static struct config_group *sim_make_inst(struct config_group *group,
 {
 	struct sim_inst *inst;
 
-	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
+	inst = kzalloc_obj(*inst);
 	if (!inst)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&inst->lock);
@@ -1582,7 +1582,7 @@ static void sim_drop_inst(struct config_group *group, struct config_item *item)
 	config_item_put(item);
 }
 
-static struct configfs_group_operations sim_group_ops = {
+static const struct configfs_group_operations sim_group_ops = {
 	.make_group = sim_make_inst,
 	.drop_item = sim_drop_inst,
 };
@@ -1604,6 +1604,8 @@ static int __init sim_init(void)
 	sim_doorbell = (u32 *)get_zeroed_page(GFP_KERNEL);
 	if (!sim_doorbell)
 		return -ENOMEM;
+	sim_add_domain(&sim_identity);
+	sim_add_domain(&sim_blocked);
 	config_group_init(&sim_subsys.su_group);
 	mutex_init(&sim_subsys.su_mutex);
 	sim_node_init(&sim_root, "iommu-sim", NULL);

@@ -41,18 +41,13 @@ static int emulated_init(struct vfio_device *vdev)
 	return 0;
 }
 
-static void emulated_release(struct vfio_device *vdev)
-{
-	vfio_free_device(vdev);
-}
-
 static int emulated_pin(struct emulated *emu, u64 iova)
 {
 	struct emulated_pin *pin;
 	struct page *page;
 	int ret;
 
-	pin = kzalloc(sizeof(*pin), GFP_KERNEL);
+	pin = kzalloc_obj(*pin);
 	if (!pin)
 		return -ENOMEM;
 
@@ -123,10 +118,13 @@ static void emulated_close(struct vfio_device *vdev)
 static const struct vfio_device_ops emulated_ops = {
 	.name		= "vfio-emulated-test",
 	.init		= emulated_init,
-	.release	= emulated_release,
 	.close_device	= emulated_close,
 	.write		= emulated_write,
 	.dma_unmap	= emulated_dma_unmap,
+	.bind_iommufd	= vfio_iommufd_emulated_bind,
+	.unbind_iommufd	= vfio_iommufd_emulated_unbind,
+	.attach_ioas	= vfio_iommufd_emulated_attach_ioas,
+	.detach_ioas	= vfio_iommufd_emulated_detach_ioas,
 };
 
 static int emulated_probe(struct platform_device *pdev)
@@ -146,13 +144,12 @@ static int emulated_probe(struct platform_device *pdev)
 	return 0;
 }
 
-static int emulated_remove(struct platform_device *pdev)
+static void emulated_remove(struct platform_device *pdev)
 {
 	struct emulated *emu = platform_get_drvdata(pdev);
 
 	vfio_unregister_group_dev(&emu->vdev);
 	vfio_put_device(&emu->vdev);
-	return 0;
 }
 
 static struct platform_driver emulated_driver = {
