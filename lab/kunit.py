@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """kunit: build a kernel with the KUnit tests of the series for each architecture, and run it under QEMU
 
-The tests of an architecture are those that the fragment lab/kunit.d/ARCH.config has; its lines "# Suites:" name their
+The tests of an architecture are those that the fragment lab/kunit.d/BASE/ARCH.config has; its lines "# Suites:" name their
 suites. The kernel's own parser, tools/testing/kunit/kunit_parser.py, judges what they print. Writes build/kunit.json,
 or build/kunit-debug.json: {ARCH: {"cases": {"suite.test: case": passed}, "complaints": [...]}}."""
 import glob
 import importlib
+import inspect
 import io
 import json
 import os
@@ -16,9 +17,9 @@ import kbuild
 import qemu
 import trees
 from build import options, source
-from lib import BUILD, LAB, SHOWN, TOP, die, free_space, lock, need, read, say, step, write
+from lib import BASE, BUILD, LAB, SHOWN, TOP, die, free_space, lock, need, read, say, step, write
 
-FOLDER = f"{LAB}/kunit.d"
+FOLDER = f"{LAB}/kunit.d/{BASE}"
 # Seconds of CPU time, or asleep, in which a guest that is well has something to say
 PATIENCE = 300
 # Options of lab/debug.config that an architecture does not have
@@ -26,13 +27,13 @@ NOT_THERE = {"arm": "CONFIG_UBSAN_SANITIZE_ALL"}
 
 
 def arches():
-    return sorted(os.path.basename(f)[:-7] for f in glob.glob(f"{FOLDER}/*.config") if not f.endswith("/common.config"))
+    return sorted(os.path.basename(f)[:-7] for f in glob.glob(f"{FOLDER}/*.config"))
 
 
 def config(arch, kind=""):
     """The fragments of a kernel; kind: nothing, or debug- or gcov-, for one with lab/debug.config or lab/gcov.config"""
     more = options(kind[:-1]).splitlines(True) if kind else []
-    return read(f"{FOLDER}/common.config") + read(f"{FOLDER}/{arch}.config") + "".join(
+    return read(f"{LAB}/kunit.d/common.config") + read(f"{FOLDER}/{arch}.config") + "".join(
         ln for ln in more if not any(re.search(rf"^(# )?{o}\b", ln) for o in NOT_THERE.get(arch, "").split()))
 
 
@@ -79,8 +80,12 @@ def parse(tree, console):
     if folder not in sys.path:
         sys.path.append(folder)
     parser = importlib.import_module("kunit_parser")
-    parser.stdout = importlib.import_module("kunit_printer").Printer(io.StringIO())
-    test = parser.parse_run_tests(console)
+    printer = importlib.import_module("kunit_printer").Printer(output=io.StringIO())
+    if "printer" in inspect.signature(parser.parse_run_tests).parameters:
+        test = parser.parse_run_tests(console, printer)
+    else:                                   # 6.1
+        parser.stdout = printer
+        test = parser.parse_run_tests(console)
     fine = test.ok_status() and not test.counts.errors
     return dict(cases(test.subtests)), [] if fine else [f"kunit_parser: {test.status.name}, {test.counts}"]
 
@@ -94,7 +99,7 @@ def execute(tree, arch, kind="", only=None, patience=PATIENCE):
     seen, wrong = parse(tree, console)
     wrong += [f"the guest hangs: {hangs}"] if hangs else []
     if not only and (lost := {n.split(".")[0] for n in seen} ^ set(suites(arch))):
-        wrong.append(f"run and not named in lab/kunit.d/{arch}.config, or named and not run: {', '.join(sorted(lost))}")
+        wrong.append(f"run and not named in lab/kunit.d/{BASE}/{arch}.config, or named and not run: {', '.join(sorted(lost))}")
     return seen, sorted(set(qemu.complaints(log.splitlines()))) + wrong
 
 
@@ -106,6 +111,8 @@ def arguments(parser):
 
 def command(args):
     kind = "debug-" if args.debug else ""
+    if not arches():
+        die(f"lab/kunit.d/{BASE} has no architecture")
     if lost := set(args.arch) - set(arches()):
         die(f"there is no KUnit for {', '.join(sorted(lost))}; there is for {', '.join(arches())}")
     free_space(BUILD, 2000, "the kernels for KUnit")

@@ -457,7 +457,7 @@ def build_tests():
                   also=not glob.glob(f"{b.top}/{name}/build/linux-*"))
     fails("a kernel that does not build", b.lab("build", "stock"), "does not build", "bzImage")
     b.part("one", "drivers/iommu/one-test.c", text='\t.name = "one",\n\tKUNIT_CASE(a_case),\n')
-    b.put("lab/kunit.d/x86_64.config", "# Suites: one\n")
+    b.put("lab/kunit.d/6.1/x86_64.config", "# Suites: one\n")
     for line, words in (("a | b | c", ["four fields"]), ("a | b | c | no-suite x", ["no test", "no-suite"]),
                         ("a | b | c | one no_case", ["no test", "no_case"]), ("x.c | b | c | one a_case", ["not in the file"])):
         b.put("lab/mutations/6.1/new", f"# a file | that | is | new\n{line}\n")
