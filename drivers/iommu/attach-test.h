@@ -31,6 +31,8 @@
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
 
+#include "iommu-pages.h"
+
 /* What a driver takes and must give back */
 enum held { MEM, PAGES, DMA, PGTABLE, ID, CLK, PM, IRQ, NR_HELD };
 
@@ -47,8 +49,12 @@ static const char * const held_names[NR_HELD] = {
  * @setup: brings the condition about where no call does, with @undo to take it
  *	back. @domain is the one whose attach is to fail
  * @undo: see @setup; may be NULL
+ * @alloc: makes the domain whose attach is to fail, for another device than the
+ *	one that is attached; NULL if it is made for that one
  * @first: the device is in no domain before
  * @keeps: the new domain keeps what it was given, until it is freed
+ * @loses: the driver does not keep the old domain on this way out: only what
+ *	attach_dev returns is looked at, and that another domain can be attached
  * @expect: what attach_dev is to return
  */
 struct attach_case {
@@ -58,8 +64,10 @@ struct attach_case {
 	long ret;
 	void (*setup)(struct kunit *test, struct iommu_domain *domain);
 	void (*undo)(struct kunit *test, struct iommu_domain *domain);
+	struct iommu_domain *(*alloc)(struct kunit *test);
 	bool first;
 	bool keeps;
+	bool loses;
 	int expect;
 };
 
@@ -67,16 +75,14 @@ struct attach_case {
  * struct attach_driver - what a test tells of its driver
  * @dev: the device to attach, as the driver's probe_device and of_xlate leave it
  * @ops: the driver's
- * @type: of the domains; 0 for IOMMU_DOMAIN_UNMANAGED
  * @seen: what the hardware translates @dev by, as a number that differs from
  *	domain to domain. To be read from (fake) registers and tables, not from
  *	what the driver remembers
- * @leave: takes @dev off @domain for good; NULL for the driver's detach_dev
+ * @leave: takes @dev off @domain for good; NULL for the driver's blocked_domain
  */
 struct attach_driver {
 	struct device *dev;
 	const struct iommu_ops *ops;
-	unsigned int type;
 	u64 (*seen)(struct kunit *test);
 	void (*leave)(struct kunit *test, struct iommu_domain *domain);
 };
@@ -162,19 +168,30 @@ static void attach_test_same(struct kunit *test, const int *held, const char *wh
 				    held_names[i], when);
 }
 
-static struct iommu_domain *attach_test_alloc(struct kunit *test, struct attach_driver *drv)
+/* What the core adds to a domain that comes from one of the driver's functions */
+static struct iommu_domain *attach_test_domain(struct kunit *test, struct attach_driver *drv,
+					       unsigned int type, struct iommu_domain *domain)
 {
-	unsigned int type = drv->type ?: IOMMU_DOMAIN_UNMANAGED;
-	struct iommu_domain *domain = drv->ops->domain_alloc(type);
-
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
-	/* What the core adds */
 	domain->type = type;
+	domain->owner = drv->ops;
 	if (!domain->ops)
 		domain->ops = drv->ops->default_domain_ops;
-	if (!domain->pgsize_bitmap)
-		domain->pgsize_bitmap = drv->ops->pgsize_bitmap;
 	return domain;
+}
+
+/* A domain made for a device, of which @drv may have others than the one that is attached */
+static struct iommu_domain *attach_test_alloc_for(struct kunit *test, struct attach_driver *drv,
+						  struct device *dev)
+{
+	return attach_test_domain(test, drv, IOMMU_DOMAIN_UNMANAGED, drv->ops->domain_alloc_paging ?
+				  drv->ops->domain_alloc_paging(dev) :
+				  drv->ops->domain_alloc_paging_flags(dev, 0, NULL));
+}
+
+static struct iommu_domain *attach_test_alloc(struct kunit *test, struct attach_driver *drv)
+{
+	return attach_test_alloc_for(test, drv, drv->dev);
 }
 
 /**
@@ -185,24 +202,24 @@ static struct iommu_domain *attach_test_alloc(struct kunit *test, struct attach_
  *
  * The device is in a domain, and its attach to another one fails. Holds the
  * driver to the contract: the errno, no message on a soft path, the device
- * where it was, nothing kept, no lock held; then the core's way back to the
- * old domain works, a second try works (with a fresh domain if that one does
- * not fit), and with the domains goes all that was taken for them.
+ * where it was, nothing kept, no lock held; then a second try works (with a
+ * fresh domain if that one does not fit), and with the domains goes all that
+ * was taken for them. Nobody attaches the old domain again: the core does not.
  */
 static void attach_check(struct kunit *test, struct attach_driver *drv,
 			 const struct attach_case *c)
 {
-	struct iommu_domain *old, *domain, *fresh;
+	struct iommu_domain *old, *domain, *fresh, *blocked = drv->ops->blocked_domain;
 	int start[NR_HELD], held[NR_HELD], depth;
 	struct device *dev = drv->dev;
 	u64 seen;
 
 	memcpy(start, attach_test.held, sizeof(start));
 	old = attach_test_alloc(test, drv);
-	domain = attach_test_alloc(test, drv);
+	domain = c->alloc ? c->alloc(test) : attach_test_alloc(test, drv);
 	fresh = attach_test_alloc(test, drv);
 	if (!c->first)
-		KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev), 0);
+		KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev, blocked), 0);
 	if (c->setup)
 		c->setup(test, domain);
 
@@ -211,35 +228,35 @@ static void attach_check(struct kunit *test, struct attach_driver *drv,
 	depth = lockdep_depth(current);
 	attach_test.prints = 0;
 	attach_test_inject(c->call, c->nth ?: 1, c->ret);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, dev), c->expect);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, dev, c->first ? blocked : old),
+			c->expect);
 	attach_test.call = NULL;
 
 	KUNIT_EXPECT_TRUE_MSG(test, !c->call || attach_test.hit, "%s() was not called", c->call);
 	KUNIT_EXPECT_EQ_MSG(test, lockdep_depth(current), depth, "a lock is held");
 	if (c->expect == -EINVAL)
 		KUNIT_EXPECT_EQ_MSG(test, attach_test.prints, 0, "messages on a soft path");
-	if (c->expect)
+	if (c->expect && !c->loses)
 		KUNIT_EXPECT_EQ_MSG(test, drv->seen(test), seen, "the device was moved");
-	if (c->expect && !c->keeps)
+	if (c->expect && !c->keeps && !c->loses)
 		attach_test_same(test, held, "after the failed attach");
 	if (!c->expect)
 		KUNIT_EXPECT_NE_MSG(test, drv->seen(test), seen, "nothing was attached");
 
-	if (c->expect && !c->first) {
-		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, dev), 0);
-		KUNIT_EXPECT_EQ_MSG(test, drv->seen(test), seen, "no way back");
-	}
 	if (c->undo)
 		c->undo(test, domain);
-	if (c->expect == -EINVAL)
+	if (c->expect == -EINVAL || c->loses)
 		swap(domain, fresh);
-	KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, dev), 0, "at the second try");
+	if (c->expect)
+		KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, dev,
+								  c->first ? blocked : old),
+				    0, "at the second try");
 	KUNIT_EXPECT_NE_MSG(test, drv->seen(test), seen, "the second try attached nothing");
 
 	if (drv->leave)
 		drv->leave(test, domain);
-	else if (domain->ops->detach_dev)
-		domain->ops->detach_dev(domain, dev);
+	else
+		KUNIT_EXPECT_EQ(test, blocked->ops->attach_dev(blocked, dev, domain), 0);
 	fresh->ops->free(fresh);
 	domain->ops->free(domain);
 	old->ops->free(old);
@@ -263,7 +280,7 @@ static struct device __maybe_unused *attach_test_device(struct kunit *test, cons
 	struct platform_device *pdev = platform_device_register_full(&info);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pdev);
-	pdev->dev.iommu = kzalloc(sizeof(*pdev->dev.iommu), GFP_KERNEL);
+	pdev->dev.iommu = kzalloc_obj(*pdev->dev.iommu);
 	KUNIT_ASSERT_NOT_NULL(test, pdev->dev.iommu);
 	mutex_init(&pdev->dev.iommu->lock);
 	return &pdev->dev;
@@ -327,21 +344,35 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #undef kzalloc
 #undef kcalloc
 #undef kfree
-#define kmalloc(...)		TAKE(MEM, "kmalloc", kmalloc(__VA_ARGS__))
-#define kzalloc(...)		TAKE(MEM, "kzalloc", kzalloc(__VA_ARGS__))
-#define kcalloc(...)		TAKE(MEM, "kcalloc", kcalloc(__VA_ARGS__))
-#define kmem_cache_alloc(...)	TAKE(MEM, "kmem_cache_alloc", kmem_cache_alloc(__VA_ARGS__))
-#define kmem_cache_zalloc(...)	TAKE(MEM, "kmem_cache_zalloc", kmem_cache_zalloc(__VA_ARGS__))
+#undef get_zeroed_page
+#undef __get_free_pages
+#undef kmem_cache_zalloc
+#undef kmem_cache_alloc
+#define kmalloc(...)		TAKE(MEM, "kmalloc", kmalloc_noprof(__VA_ARGS__))
+#define kzalloc(...)		TAKE(MEM, "kzalloc", kzalloc_noprof(__VA_ARGS__))
+#define kcalloc(n, size, gfp) \
+	TAKE(MEM, "kcalloc", kmalloc_array_noprof(n, size, (gfp) | __GFP_ZERO))
+#define kmem_cache_alloc(...)	TAKE(MEM, "kmem_cache_alloc", kmem_cache_alloc_noprof(__VA_ARGS__))
+#define kmem_cache_zalloc(c, gfp) \
+	TAKE(MEM, "kmem_cache_zalloc", kmem_cache_alloc_noprof(c, (gfp) | __GFP_ZERO))
 #define kfree(p)		({ const void *__p = (p); GIVE(MEM, __p); kfree(__p); })
 #define kmem_cache_free(c, p)	({ void *__p = (p); GIVE(MEM, __p); kmem_cache_free(c, __p); })
-#define __get_free_pages(...)	TAKE(PAGES, "__get_free_pages", __get_free_pages(__VA_ARGS__))
-#define get_zeroed_page(...)	TAKE(PAGES, "get_zeroed_page", get_zeroed_page(__VA_ARGS__))
+#define __get_free_pages(...)	TAKE(PAGES, "__get_free_pages", get_free_pages_noprof(__VA_ARGS__))
+#define get_zeroed_page(...)	TAKE(PAGES, "get_zeroed_page", get_zeroed_page_noprof(__VA_ARGS__))
 #define free_pages(p, order) ({							\
 	unsigned long __p = (p);						\
 	GIVE(PAGES, __p);							\
 	free_pages(__p, order); })
 #undef free_page
 #define free_page(p)		free_pages(p, 0)
+#define iommu_alloc_pages_node_sz(...) \
+	TAKE(PAGES, "iommu_alloc_pages_node_sz", iommu_alloc_pages_node_sz(__VA_ARGS__))
+#define iommu_alloc_pages_sz(...) \
+	TAKE(PAGES, "iommu_alloc_pages_sz", iommu_alloc_pages_sz(__VA_ARGS__))
+#define iommu_free_pages(p) ({							\
+	void *__p = (p);							\
+	GIVE(PAGES, __p);							\
+	iommu_free_pages(__p); })
 #undef dma_map_single
 #undef dma_unmap_single
 #define dma_map_single(dev, p, size, dir) ({					\
@@ -380,23 +411,23 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #define clk_disable_unprepare(c) ({ (void)(c); attach_test.held[CLK]--; })
 #define clk_enable(c)		TAKE_ERR(CLK, "clk_enable", ((void)(c), 0))
 #define clk_disable(c)		({ (void)(c); attach_test.held[CLK]--; })
-#define clk_bulk_enable(n, c)	TAKE_ERR(CLK, "clk_bulk_enable", ((void)(c), 0))
-#define clk_bulk_disable(n, c)	({ (void)(c); attach_test.held[CLK]--; })
-#define pm_runtime_enabled(d)	true
-#define pm_runtime_active(d)	(attach_test.held[PM] > 0)
+#define clk_bulk_enable(n, c)	TAKE_ERR(CLK, "clk_bulk_enable", ((void)(n), (void)(c), 0))
+#define clk_bulk_disable(n, c)	({ (void)(n); (void)(c); attach_test.held[CLK]--; })
+#define pm_runtime_enabled(...)	true
+#define pm_runtime_active(...)	(attach_test.held[PM] > 0)
 #define pm_runtime_get_sync(d)	attach_test_pm_get(d, "pm_runtime_get_sync", true)
 #define pm_runtime_resume_and_get(d) \
 	attach_test_pm_get(d, "pm_runtime_resume_and_get", false)
-#define pm_runtime_get_if_in_use(d) \
+#define pm_runtime_get_if_in_use(...) \
 	FAIL_OR("pm_runtime_get_if_in_use", attach_test.held[PM] ? (attach_test.held[PM]++, 1) : 0)
 #define pm_runtime_put(d)		attach_test_pm_put(d)
 #define pm_runtime_put_sync(d)		attach_test_pm_put(d)
 #define pm_runtime_put_autosuspend(d)	attach_test_pm_put(d)
 #define pm_runtime_put_noidle(d)	({ (void)(d); attach_test.held[PM]--; })
-#define request_irq(irq, fn, ...)	TAKE_ERR(IRQ, "request_irq", ((void)(fn), 0))
+#define request_irq(irq, fn, ...)	TAKE_ERR(IRQ, "request_irq", ((void)(irq), (void)(fn), 0))
 #define devm_request_irq(dev, irq, fn, ...) \
-	TAKE_ERR(IRQ, "devm_request_irq", ((void)(fn), 0))
+	TAKE_ERR(IRQ, "devm_request_irq", ((void)(dev), (void)(irq), (void)(fn), 0))
 #define free_irq(irq, p)	({ attach_test.held[IRQ]--; (void)(irq); (const void *)(p); })
-#define devm_free_irq(d, irq, p) ({ attach_test.held[IRQ]--; (void)(irq); (void)(p); })
+#define devm_free_irq(d, irq, p) ({ attach_test.held[IRQ]--; (void)(d); (void)(irq); (void)(p); })
 
 #endif
