@@ -17,6 +17,8 @@ CROSS = {"x86_64": "", "arm": "arm-linux-gnueabihf-", "arm64": "aarch64-linux-gn
 # What is booted
 IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm": "arch/arm/boot/zImage", "arm64": "arch/arm64/boot/Image",
          "powerpc": "vmlinux", "riscv": "arch/riscv/boot/Image", "s390": "arch/s390/boot/bzImage"}
+# Debian 12 and 13 both have this one; 7.3 asks for 17 or later (scripts/min-tool-version.sh).
+LLVM = "-19"
 # Nothing of the time, the user and the machine goes into an object.
 ENV = {"KBUILD_BUILD_TIMESTAMP": "2022-12-11 22:15:18 UTC", "KBUILD_BUILD_USER": "lab",
        "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_VERSION": "1", "CCACHE_NOHASHDIR": "1",
@@ -47,8 +49,8 @@ def make(name, arch, *args, what, makefile=None):
         tools = [f"CROSS_COMPILE={CROSS[target]}", f"CC={LAB}/cc {CROSS[target]}gcc", f"HOSTCC={LAB}/cc gcc"]
         need("make", "ccache", CROSS[target] + "gcc")
     else:
-        tools = ["LLVM=1", f"CC={LAB}/cc clang", f"HOSTCC={LAB}/cc clang"]
-        need("make", "ccache", "clang", "ld.lld", "llvm-ar")
+        tools = [f"LLVM={LLVM}", f"CC={LAB}/cc clang{LLVM}", f"HOSTCC={LAB}/cc clang{LLVM}"]
+        need("make", "ccache", f"clang{LLVM}", f"ld.lld{LLVM}", f"llvm-ar{LLVM}")
     start = last = time.monotonic()
     # LOCALVERSION= keeps the git state of the tree out of the version.
     where = ["-C", tree_path(name), f"O=.obj-{arch}"] if not makefile else [
