@@ -24,7 +24,7 @@ import qemu
 import series
 import trees
 from base import get_base
-from lib import BASE, BUILD, LAB, TOP, Failed, die, free_space, lock, read, say, step, write
+from lib import BASE, BUILD, LAB, Failed, die, free_space, lock, read, say, step, write
 from selftest import selftest
 
 FOLDER = f"{LAB}/mutations/{BASE}"
@@ -35,15 +35,14 @@ stop = threading.Event()
 
 def load(name):
     """The mutants of a file of lab/mutations"""
-    res, sources = [], [f for d in (f"{build.SELFTESTS}/*.c", "drivers/iommu/**/*-test.c")
-                        for f in glob.glob(f"{TOP}/{d}", recursive=True)]
+    res, sources = [], series.sources(rf"{build.SELFTESTS}/[^/]*\.c|drivers/iommu/.*-test\.c")
     for n, line in enumerate(read(f"{FOLDER}/{name}").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             fields, where = [f.strip() for f in line.split(" | ")], f"lab/mutations/{BASE}/{name}:{n}"
             if len(fields) != 4 or not fields[3]:
                 die(f"{where} does not have four fields: file | old | new | suite case")
             suite, _, case = fields[3].partition(" ")
-            text = "".join(t for f in sources if f'"{suite}"' in (t := read(f)) or f.endswith(f"/{suite}.c"))
+            text = "".join(t for f, t in sources.items() if f'"{suite}"' in t or f.endswith(f"/{suite}.c"))
             if lost := set(re.findall(r"\w+", case)) - set(re.findall(r"\w+", text)) if text else {"the suite"}:
                 die(f"{where}: no test has the case `{fields[3]}`: no source of it has {', '.join(sorted(lost))}")
             res.append({"name": f"{name}:{n}", "file": fields[0], "old": fields[1], "new": fields[2], "suite": suite})

@@ -16,6 +16,7 @@ A series is made of topics, each of which is what one maintainer is sent:
 
 In a tree to work in, trailers of a commit (`Lab-topic:`, `Lab-stable:`) say what these places say here."""
 import fnmatch
+import functools
 import glob
 import os
 import re
@@ -125,7 +126,8 @@ def read_patch(path, name, todo=False):
     return {"name": name, "topic": name.partition("/")[0], "author": f"{head['Author']} <{head['Email']}>",
             "date": head["Date"], "subject": head["Subject"], "stable": stable[1].strip() if stable else "",
             "message": f"{head['Subject']}\n\n{msg.strip()}".strip() + "\n", "adds": adds,
-            "hunks": sep.lstrip("\n") + hunks, "touches": re.findall(r"^diff --git a/(\S+) b/", sep + hunks, re.M)}
+            "hunks": sep.lstrip("\n") + hunks,
+            "touches": [f for f in re.findall(r"^diff --git a/(\S+) b/", sep + hunks, re.M) if f not in adds]}
 
 
 def read_series(chosen=None, top=TOP):
@@ -278,6 +280,16 @@ def new_files(p, folder):
     if differ := "".join(by_file(p)[1].values()):
         run(["git", "apply", "--whitespace=nowarn", "-"], cwd=folder, env=dict(os.environ, GIT_CEILING_DIRECTORIES=BUILD),
             input=differ.encode("utf-8", "surrogateescape"), text=False)
+
+
+@functools.lru_cache(None)
+def sources(pattern):
+    """{path: text} of the new files with such a path, as this base has them"""
+    patches = [p for p in read_series() if any(re.fullmatch(pattern, path) for path in p["adds"])]
+    with tempfile.TemporaryDirectory(prefix="new-", dir=BUILD) as tmp:
+        for p in patches:
+            new_files(p, tmp)
+        return {path: read(f"{tmp}/{path}") for p in patches for path in p["adds"] if re.fullmatch(pattern, path)}
 
 
 def self_contained(p):

@@ -8,14 +8,13 @@ that by the contract, and says what the judgement rests on."""
 
 import collections
 import functools
-import glob
 import os
 import re
 
 import series
 import trees
 from base import get_base
-from lib import BASE, LAB, TOP, die, read
+from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
 FIELDS = "Id Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
@@ -171,8 +170,8 @@ def row_faults(row, known):
 def nameable():
     """What evidence may name: {suite.test: [a regular expression for each case]} of the KUnit sources, and the names of files"""
     tests = {}
-    for path in glob.glob(f"{TOP}/drivers/iommu/**/*-test.c", recursive=True):
-        text, glue = read(path), r'"\s*#\w+\s*"'      # "a macro's " #argument " in a string"
+    for text in series.sources(r"drivers/iommu/.*-test\.c").values():
+        glue = r'"\s*#\w+\s*"'      # "a macro's " #argument " in a string"
         cases = [".+".join(map(re.escape, re.split(glue, s))) for s in re.findall(rf'"((?:[^"\n]|{glue})+)"', text)]
         for suite in re.findall(r'(?:kunit_suite \w+ = {\s*\.name\s*=|#define TEST_SUITE)\s*"([\w-]+)"', text):
             tests.update({f"{suite}.{t}": cases for t in re.findall(r"KUNIT_CASE\w*\((\w+)", text)})
