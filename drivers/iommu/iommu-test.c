@@ -441,7 +441,7 @@ static void test_attach_device_shared(struct kunit *test)
 	struct iommu_group *group = test_group(test, 2);
 	struct device *dev = &test_hw.dev[0]->dev;
 
-	KUNIT_EXPECT_EQ(test, iommu_attach_device(test_hw.domain, dev), -EBUSY);
+	KUNIT_EXPECT_EQ(test, iommu_attach_device(test_hw.domain, dev), -ENODEV);
 	KUNIT_EXPECT_EQ(test, test_hw.attaches, 0);
 	test_expect_good(test, group);
 }
@@ -629,6 +629,24 @@ static void test_pasid_positive(struct kunit *test)
 	test_expect_good(test, group);
 }
 
+/* The caller frees the domain next: a device that cannot go back is blocked */
+static void test_detach_fault(struct kunit *test)
+{
+	const struct test_fault *f = test->param_value;
+	struct iommu_group *group = test_group(test, f->devs);
+	int i;
+
+	KUNIT_ASSERT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	kunit_warning_suppress(test) {
+		test_fail(f->at + 1, f->err);
+		iommu_detach_group(test_hw.domain, group);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	for (i = 0; i < f->devs; i++)
+		KUNIT_EXPECT_PTR_EQ(test, test_hw.dev[i]->domain,
+				    i == f->at ? &test_blocked : &test_identity);
+}
+
 static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_group, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_attach_group_fault, test_fault_gen_params),
@@ -645,6 +663,7 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE(test_pasid_replace_mixed),
 	KUNIT_CASE_PARAM(test_attach_positive, test_size_gen_params),
 	KUNIT_CASE(test_pasid_positive),
+	KUNIT_CASE_PARAM(test_detach_fault, test_fault_gen_params),
 	{}
 };
 

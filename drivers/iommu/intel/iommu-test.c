@@ -590,7 +590,7 @@ static const struct attach_case intel_taken_cases[] = {
 	  .expect = -ENOMEM },
 	{ .name = "intel_iommu_enable_iopf: a fault handler, but no PRI",
 	  .setup = intel_faults_no_pri, .undo = intel_have_pri,
-	  .expect = -EINVAL },
+	  .expect = -ENODEV },
 };
 
 static const struct attach_case intel_legacy_cases[] = {
@@ -655,7 +655,7 @@ static const struct attach_case intel_nested_cases[] = {
 	  .expect = -ENOMEM },
 	{ .name = "intel_nested_attach_dev: a fault handler, but no PRI",
 	  .alloc = intel_nested, .setup = intel_faults_no_pri,
-	  .undo = intel_have_pri, .keeps = true, .expect = -EINVAL },
+	  .undo = intel_have_pri, .keeps = true, .expect = -ENODEV },
 	{ .name = "intel_nested_attach_dev: no page for the PASID table",
 	  .alloc = intel_nested, .call = "iommu_alloc_pages_node_sz",
 	  .first = true, .keeps = true, .expect = -ENOMEM },
@@ -791,7 +791,7 @@ static const struct attach_case intel_pasid_cases[] = {
 	  .keeps = true, .expect = -ENOMEM },
 	{ .name = "intel_iommu_enable_iopf: a fault handler, but no PRI",
 	  .setup = intel_faults_no_pri, .undo = intel_have_pri, .keeps = true,
-	  .expect = -EINVAL },
+	  .expect = -ENODEV },
 	{ .name = "intel_pasid_get_entry: no page for the PASID table",
 	  .call = "iommu_alloc_pages_node_sz", .first = true, .keeps = true,
 	  .expect = -ENOMEM },
