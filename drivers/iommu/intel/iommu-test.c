@@ -193,6 +193,10 @@ static u32 *intel_reg(struct intel_unit *unit, int offset)
 	return &unit->regs[offset / 4];
 }
 
+/* If set: had it cache tags when a cache of entries was flushed last? */
+static struct dmar_domain *intel_watched;
+static bool intel_tagged;
+
 /* Executes the queue up to its tail. */
 static void intel_hw_run(struct intel_unit *unit)
 {
@@ -204,6 +208,8 @@ static void intel_hw_run(struct intel_unit *unit)
 		desc = (void *)unit->desc + *head;
 		type = desc->qw0 & 0xf;
 		unit->done[type]++;
+		if (intel_watched && (type == QI_CC_TYPE || type == QI_PC_TYPE))
+			intel_tagged = !list_empty(&intel_watched->cache_tags);
 		if (type != QI_IWD_TYPE)
 			continue;
 		unit->drains += !!(desc->qw0 & QI_IWD_PRQ_DRAIN);
@@ -884,6 +890,21 @@ static void intel_tags_shared(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* What is unmapped is flushed until the entry is gone, in the IOMMU's cache as well. */
+static void intel_tags_leave(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &intel);
+
+	KUNIT_ASSERT_EQ(test, intel_move(domain, NULL), 0);
+	intel_watched = to_dmar_domain(domain);
+	intel_tagged = false;
+	intel_leave(test, domain);
+	KUNIT_EXPECT_TRUE(test, intel_tagged);
+	KUNIT_EXPECT_TRUE(test, list_empty(&intel_watched->cache_tags));
+	intel_watched = NULL;
+	domain->ops->free(domain);
+}
+
 /* In legacy mode ATS is on as long as the device is in a domain, and then it is flushed. */
 static void intel_tags_ats(struct kunit *test)
 {
@@ -966,6 +987,7 @@ static void intel_identity(struct kunit *test)
 static struct kunit_case intel_legacy_kunit[] = {
 	KUNIT_CASE_PARAM(intel_attach_taken, intel_taken_gen_params),
 	KUNIT_CASE_PARAM(intel_attach, intel_legacy_gen_params),
+	KUNIT_CASE(intel_tags_leave),
 	KUNIT_CASE(intel_tags_subdevice),
 	KUNIT_CASE(intel_tags_ats),
 	KUNIT_CASE(intel_identity),
@@ -977,6 +999,7 @@ static struct kunit_case intel_second_kunit[] = {
 	KUNIT_CASE_PARAM(intel_attach_taken, intel_taken_gen_params),
 	KUNIT_CASE_PARAM(intel_attach, intel_scalable_gen_params),
 	KUNIT_CASE_PARAM(intel_give_up, intel_to_gen_params),
+	KUNIT_CASE(intel_tags_leave),
 	KUNIT_CASE(intel_tags_subdevice),
 	KUNIT_CASE(intel_tags_shared),
 	KUNIT_CASE(intel_identity),
@@ -991,6 +1014,7 @@ static struct kunit_case intel_first_kunit[] = {
 	KUNIT_CASE_PARAM(intel_give_up, intel_to_gen_params),
 	KUNIT_CASE_PARAM(intel_pasid, intel_pasid_gen_params),
 	KUNIT_CASE_PARAM(intel_give_up_pasid, intel_to_gen_params),
+	KUNIT_CASE(intel_tags_leave),
 	KUNIT_CASE(intel_tags_subdevice),
 	KUNIT_CASE(intel_tags_shared),
 	KUNIT_CASE(intel_identity),
