@@ -507,8 +507,10 @@ static void intel_faults_no_pri(struct kunit *test, struct iommu_domain *domain)
 	intel_info()->pri_enabled = false;
 }
 
-static void intel_have_pri(struct kunit *test, struct iommu_domain *domain)
+/* Another domain would do */
+static void intel_no_faults(struct kunit *test, struct iommu_domain *domain)
 {
+	domain->iopf_handler = NULL;
 	intel_info()->pri_enabled = intel_pri;
 }
 
@@ -595,7 +597,7 @@ static const struct attach_case intel_taken_cases[] = {
 	  .call = "kzalloc", .nth = 3, .first = true, .keeps = true,
 	  .expect = -ENOMEM },
 	{ .name = "intel_iommu_enable_iopf: a fault handler, but no PRI",
-	  .setup = intel_faults_no_pri, .undo = intel_have_pri,
+	  .setup = intel_faults_no_pri, .undo = intel_no_faults,
 	  .expect = -ENODEV },
 };
 
@@ -661,7 +663,7 @@ static const struct attach_case intel_nested_cases[] = {
 	  .expect = -ENOMEM },
 	{ .name = "intel_nested_attach_dev: a fault handler, but no PRI",
 	  .alloc = intel_nested, .setup = intel_faults_no_pri,
-	  .undo = intel_have_pri, .keeps = true, .expect = -ENODEV },
+	  .undo = intel_no_faults, .keeps = true, .expect = -ENODEV },
 	{ .name = "intel_nested_attach_dev: no page for the PASID table",
 	  .alloc = intel_nested, .call = "iommu_alloc_pages_node_sz",
 	  .first = true, .keeps = true, .expect = -ENOMEM },
@@ -796,7 +798,7 @@ static const struct attach_case intel_pasid_cases[] = {
 	{ .name = "domain_add_dev_pasid: no memory for a tag", .call = "kzalloc", .nth = 4,
 	  .keeps = true, .expect = -ENOMEM },
 	{ .name = "intel_iommu_enable_iopf: a fault handler, but no PRI",
-	  .setup = intel_faults_no_pri, .undo = intel_have_pri, .keeps = true,
+	  .setup = intel_faults_no_pri, .undo = intel_no_faults, .keeps = true,
 	  .expect = -ENODEV },
 	{ .name = "intel_pasid_get_entry: no page for the PASID table",
 	  .call = "iommu_alloc_pages_node_sz", .first = true, .keeps = true,
