@@ -2,9 +2,10 @@
 """build: make a test kernel, and print its path
 
 KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
--arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options) or -gcov (and counters in what
-lab/coverage.py looks at); or iommufd: the stock tree with iommufd's VFIO container instead of type1, also with -arm64 and
--s390; or vfio: that topic with what it needs and nothing else. Its folder has image, vmlinux, config and modules."""
+-arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options), -gcov (and counters in what
+lab/coverage.py looks at) or, where the base has them, -peers (what the suites of iommufd and libvfio need); or iommufd: the
+stock tree with iommufd's VFIO container instead of type1, also with -arm64 and -s390; or vfio: that topic with what it needs
+and nothing else. Its folder has image, vmlinux, config and modules."""
 import glob
 import hashlib
 import os
@@ -18,10 +19,12 @@ from base import get_base
 from lib import BASE, BUILD, JOBS, LAB, TOP, die, free_space, lock, out, read, run, say, step, write
 
 GUEST = f"{LAB}/guest"
-SELFTESTS = "tools/testing/selftests/vfio"
 # What a kernel's name ends in: its architecture, and the fragments on top of that
 VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "sim": ("x86_64", "sim"),
-            "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov")}
+            "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov"),
+            **({"peers": ("x86_64", "peers")} if BASE != "6.1" else {})}
+# The folders of tools/testing/selftests that are built with the kernels of a fragment
+SELFTESTS = {"sim": ["vfio"], "peers": ["iommu", "vfio"]}
 # Modules that the selftests use; the guest loads them in the order of their names
 MODULES = ["drivers/vfio/mdev/mdev.ko", "samples/vfio-mdev/mtty.ko"]
 # What lab/coverage.py looks at in the -gcov kernels
@@ -99,6 +102,8 @@ def make_kernel(full):
     kind, _, variant = full.partition("-")
     arch, *more = VARIANTS[variant]
     simulated = "sim" in more
+    # The stock kernel gets the programs of the patched one.
+    suites = [s for m in more for s in SELFTESTS.get(m, [])] if simulated or kind == "patched" else []
     iommufd = kind == "iommufd"
     kind = "stock" if iommufd else "stocktests" if kind == "stock" and simulated else kind
     name, tree, suffix = source(kind), trees.tree_object(kind), f"-{variant}" if variant else ""
@@ -129,7 +134,7 @@ def make_kernel(full):
         for f in probe:
             copy(f"{GUEST}/{f}", f"{obj}/probe/{f}")
         kbuild.make(kind, where, f"M={obj}/probe", "modules", what="the probe module")
-        if simulated:
+        if suites:
             kbuild.make(kind, where, "headers", what="headers for the selftests")
     if trees.tree_object(kind) != tree:
         die(f"{os.path.relpath(trees.tree_path(kind), TOP)} changed while it was built; call again")
@@ -138,8 +143,8 @@ def make_kernel(full):
     shutil.copyfile(f"{obj}/{kbuild.IMAGE[arch]}", f"{done}.tmp/image")
     for f in ("vmlinux", ".config", *extra):
         shutil.copy(f"{obj}/{f}", f"{done}.tmp/{os.path.basename(f).lstrip('.')}")
-    if simulated:
-        run(["make", "-C", f"{trees.tree_path(kind)}/{SELFTESTS}", f"OUTPUT={done}.tmp/tests", f"-j{JOBS}",
+    for suite in suites:
+        run(["make", "-C", f"{trees.tree_path(kind)}/tools/testing/selftests/{suite}", f"OUTPUT={done}.tmp/tests", f"-j{JOBS}",
              f"KHDR_INCLUDES=-isystem {obj}/usr/include", "USERCFLAGS=-static", "USERLDFLAGS=-static", "CC=gcc"],
             env=kbuild.clean_env())
     os.rename(f"{done}.tmp", done)
@@ -197,10 +202,10 @@ def initramfs(program, variant):
 
 
 def tests(full):
-    """The initramfs with the selftests for a kernel with the simulated IOMMU"""
-    folder = kernel(full)
+    """The initramfs with the selftests for a kernel of a variant that SELFTESTS is for"""
+    folder = kernel(full.replace("stock-peers", "patched-peers"))
     programs = [f for f in sorted(glob.glob(f"{folder}/tests/*")) if os.path.isfile(f) and os.access(f, os.X_OK)]
-    files = {f"/tests/{os.path.basename(f)}": f"{folder}/{os.path.basename(f)}" for f in MODULES}
+    files = {f"/tests/{f}": f"{folder}/{f}" for f in map(os.path.basename, MODULES) if os.path.exists(f"{folder}/{f}")}
     files |= {f"/tests/{os.path.basename(f)}": f for f in programs}
     if full.endswith("-gcov"):
         files["/tests/gcov"] = compiled("gcov", "x86_64")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""selftest: boot a kernel with the simulated IOMMU and run programs of tools/testing/selftests/vfio in it
+"""selftest: boot a kernel and run programs of tools/testing/selftests in it, vfio's with the simulated IOMMU, or the peers'
 
 Prints what fails, and exits 0 if every test of every program passed and the kernel complained of nothing."""
 import re
@@ -43,7 +43,8 @@ def parse(lines):
 def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=progress.PATIENCE):
     """Boot a kernel of lab/build.py, or an image, and run, to_the_end or until a test fails; return parse()'s dict and
     the lines of the console that should not be there. A run that cannot be believed fails."""
-    (machine,) = qemu.machines("selftest").values()
+    peers = kernel.endswith("-peers")
+    (machine,) = qemu.machines("peers" if peers else "selftest").values()
     if "debug" in kernel:
         machine["memory"] = "2048"
     image, init = image or f"{build.kernel(kernel)}/image", init or build.tests(kernel)
@@ -56,7 +57,7 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
     console, lines = qemu.lines(f"{where}/console"), qemu.lines(f"{where}/results")
     seen, ended = parse(lines)
     cut = re.split(r"(?m)(^[^\n]*-\[ cut here \]-(?:[^\n]*\n)*?[^\n]*-\[ end trace [^\n]*$)", "\n".join(console))
-    rest = [part for part in cut if "[ cut here ]" not in part or not re.search(MEANT, part)]
+    rest = [part for part in cut if "[ cut here ]" not in part or peers or not re.search(MEANT, part)]
     bad = qemu.complaints("".join(rest).splitlines())
     if not ended and not bad and (to_the_end or all(good for r in seen.values() for good in r["cases"].values())):
         tail = "".join(f"\n    {ln}" for ln in (lines or console)[-8:])
@@ -65,7 +66,7 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
 
 
 def arguments(parser):
-    kernels = [k for k in build.KERNELS if "sim" in build.VARIANTS[k.partition("-")[2]]]
+    kernels = [k for k in build.KERNELS if {*build.SELFTESTS} & {*build.VARIANTS[k.partition("-")[2]]}]
     parser.add_argument("kernel", metavar="KERNEL", choices=kernels, help="one of %(choices)s")
     parser.add_argument("program", nargs="+", metavar="PROGRAM[:ARGUMENT...]", help="and the arguments that it gets, + for a colon in one")
 
