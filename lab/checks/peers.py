@@ -14,8 +14,7 @@ PROGRAMS = {
     "vfio_pci_device_test": (E1000E,), "vfio_pci_device_init_perf_test": (EDU, EDU2, E1000E, NVME),
     "vfio_container_test": (EDU, EDU2, NVME)}
 OURS = "vfio_container_test"
-NOT_RUN = {"vfio_pci_driver_test": "QEMU 7.2 has no device that libvfio has a driver for",
-           "vfio_pci_sriov_uapi_test": "no device has a virtual function that this kernel sees"}
+NOT_RUN = {"vfio_pci_driver_test": "QEMU 7.2 has no device that libvfio has a driver for"}
 
 
 def run(kernel):

@@ -90,6 +90,8 @@ static void map(struct container *c)
 	region->vaddr = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	VFIO_ASSERT_NE(region->vaddr, MAP_FAILED);
+	/* Large pages take next to no page tables, which fail_nth counts */
+	madvise(region->vaddr, region->size, MADV_NOHUGEPAGE);
 	region->iova = iova_allocator_alloc(allocator, region->size);
 	iommu_map(c->iommu, region);
 	iova_allocator_cleanup(allocator);
@@ -114,8 +116,8 @@ static void check_device(struct container *c, int i)
 	char *src = region->vaddr + SZ_2M, *dst;
 	u64 size;
 
-	/* It answers */
-	VFIO_ASSERT_NE(vfio_pci_config_readw(device, PCI_VENDOR_ID), 0xffff);
+	/* It answers: this register is its own, not one that vfio-pci emulates */
+	VFIO_ASSERT_NE(vfio_pci_config_readl(device, PCI_CLASS_REVISION), ~0U);
 
 	if (!driver->ops || !region->size)
 		return;
@@ -339,7 +341,8 @@ TEST_F_TIMEOUT(vfio_container_test, fail_nth, 300)
 	for (nth = 1; failed; nth++) {
 		ASSERT_LE(nth, MAX_FAULTS);
 		ret = try_join(c->iommu, bdfs[1], nth, &failed, &pages);
-		if (!failed || ret != -ENOMEM)
+		/* An IOMMU driver may take it for a lack of domain IDs */
+		if (!failed || (ret != -ENOMEM && ret != -ENOSPC))
 			ASSERT_EQ(0, ret);
 		/* Others may use a page or two for theirs */
 		if (!ret && tables > 0)
