@@ -49,16 +49,17 @@ ARCHES = {
 }
 DIRS = ["drivers/iommu/", "drivers/vfio/"]
 # sparse 0.6.4 does not know the operator, and a newer kernel then does without sparse
+MODINFO = "error: bad constant expression"      # it says so of each MODULE_LICENSE() and the like of 7.3
 CHECK = "CHECK=sparse -D__typeof_unqual__=__typeof__"
 
 
-def messages(text):
-    """The set of messages in what make printed: without line numbers and the path of the build"""
+def messages(text, tree):
+    """The set of messages in what make printed in a tree: without line numbers and the path of the build"""
     found = set()
     for line in text.splitlines():
-        m = re.match(r"(?:\.\./)?(\S+?):(?:\d+:)*\s*((?:sparse: )?(?:warning|error): .*)", line)
-        if m:
-            found.add(f"{os.path.normpath(m[1])}: " + re.sub(r"\bline \d+|:\d+", "", m[2]))
+        m = re.match(r"(?:\.\./)?(\S+?):(?:(\d+):)?(?:\d+:)*\s*((?:sparse: )?(?:warning|error): .*)", line)
+        if m and not (m[3] == MODINFO and m[2] and re.match("MODULE_|module_", read(f"{tree}/{m[1]}").split("\n")[int(m[2]) - 1])):
+            found.add(f"{os.path.normpath(m[1])}: " + re.sub(r"\bline \d+|:\d+", "", m[3]))
     return found
 
 
@@ -104,7 +105,7 @@ def walk(tree, arch, base, steps):
             if commit == base:
                 return done
             continue
-        built, found = len(re.findall(r"^  CC ", text, re.M)), messages(text)
+        built, found = len(re.findall(r"^  CC ", text, re.M)), messages(text, trees.tree_path(tree))
         if commit == base:
             known = found
             lost = [d for d in drivers.split() if os.path.exists(f"{trees.tree_path(tree)}/drivers/iommu/{d}.c")
