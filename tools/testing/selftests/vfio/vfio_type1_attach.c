@@ -2012,6 +2012,7 @@ static long kernel_objects(void)
 TEST_F(sim, no_leak)
 {
 	static const char * const devs[] = { "a2/d", "b/d" };
+	static const int errs[] = { ENOMEM, EINVAL };
 	struct world *w = &self->w;
 	long before = 0;
 	int i, j;
@@ -2019,14 +2020,19 @@ TEST_F(sim, no_leak)
 	ADD("a", "family=1 reserved=0x8000000-0x8ffffff", "d");
 	ADD("a2", "family=1", "d");
 	ADD("b", "family=2 reserved=0x9000000-0x9ffffff", "d");
-	ADD("x", "family=3", "d");
+	ADD("x", "family=3 reserved=0xa000000-0xaffffff", "d");
 	JOIN("a/d", FRESH);
-	ASSERT_EQ(0, sim_refuse("x/d", ENOMEM));
 	for (i = 0; i <= 2 * MANY; i++) {
 		for (j = 0; j < ARRAY_SIZE(devs); j++) {
 			ASSERT_EQ(0, vfio_join(w->container, group_fd(w, devs[j])));
 			ASSERT_EQ(0, vfio_leave(group_fd(w, devs[j])));
 		}
+		/* By the domain that is there, by a fresh one, for want of one */
+		for (j = 0; j < ARRAY_SIZE(errs); j++) {
+			ASSERT_EQ(0, sim_refuse("x/d", errs[j]));
+			ASSERT_EQ(-errs[j], vfio_join(w->container, group_fd(w, "x/d")));
+		}
+		ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
 		ASSERT_EQ(-ENOMEM, vfio_join(w->container, group_fd(w, "x/d")));
 		if (!i)
 			before = kernel_objects();
@@ -2173,6 +2179,21 @@ TEST_F(emulated, replay_fails_inside)
 	}
 	JOIN("a/d", FRESH);
 	COUNTS(.attach = 1, .alloc = 1, .map = EMPTY + NR_PAGES);
+}
+
+/* What is mapped counts before there is a domain */
+TEST_F(emulated, reserved)
+{
+	struct world *w = &self->w;
+
+	ADD("r", "family=3 reserved=0x1000000-0x10fffff", "d");
+	JOIN(MDEV, SAME);
+	MAP_ALL();
+	NO_JOIN("r/d", -EINVAL);
+	NO_DMA("r/d");
+	CALL(unmap_page, 0);
+	JOIN("r/d", FRESH);
+	LEAVE("r/d", 1);
 }
 
 #define HUGE_PAGE	0x200000UL
@@ -2416,6 +2437,7 @@ TEST_F(pins, replay_fails)
 TEST_F(pins, unmap)
 {
 	struct world *w = &self->w;
+	unsigned long long iova;
 
 	PIN(1);
 	w->pins = 0;
@@ -2431,6 +2453,14 @@ TEST_F(pins, unmap)
 	w->pins = 0;
 	EXPECT_EQ(NR_PAGES * w->page_size, unmap_all(w));
 	w->pages = 0;
+	STATE();
+	/* Also of the last one of a mapping */
+	ASSERT_EQ(0, vfio_map(w->container, w->mem, IOVA(0),
+			      NR_PAGES * w->page_size));
+	iova = IOVA(0) + (NR_PAGES - 1) * w->page_size;
+	EXPECT_EQ(sizeof(iova), pwrite(self->fd, &iova, sizeof(iova), 0));
+	EXPECT_EQ(0, vfio_unmap(w->container, IOVA(0),
+				NR_PAGES * w->page_size));
 	STATE();
 }
 
