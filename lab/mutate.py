@@ -6,7 +6,8 @@ For every line of lab/mutations/<base>/NAME, which are of the form
     file | the line as it is | the line instead | suite case
 
 without indentation; the line is followed by #n if it is the n-th such line of the file. A suite is one of KUnit, or a
-program of the VFIO selftests; the case is one that is to notice. KUnit mutants of different drivers are built together,
+program of the VFIO selftests, with arguments as `lab/lab selftest` takes them; the case is one that is to notice. The
+mutants of a NAME-debug are run on a kernel with lab/debug.config. KUnit mutants of different drivers are built together,
 as each is judged by its own suite. Two kernels are built and run side by side, each in a tree of its own. Writes
 build/mutate.json."""
 import concurrent.futures
@@ -42,7 +43,8 @@ def load(name):
             if len(fields) != 4 or not fields[3]:
                 die(f"{where} does not have four fields: file | old | new | suite case")
             suite, _, case = fields[3].partition(" ")
-            text = "".join(t for f, t in sources.items() if f'"{suite}"' in t or f.endswith(f"/{suite}.c"))
+            text = "".join(t for f, t in sources.items()
+                           if f'"{suite}"' in t or f.endswith(f"/{suite.partition(':')[0]}.c"))
             if lost := set(re.findall(r"\w+", case)) - set(re.findall(r"\w+", text)) if text else {"the suite"}:
                 die(f"{where}: no test has the case `{fields[3]}`: no source of it has {', '.join(sorted(lost))}")
             res.append({"name": f"{name}:{n}", "file": fields[0], "old": fields[1], "new": fields[2], "suite": suite})
@@ -125,11 +127,11 @@ def walk_kunit(tree, mutants, arch):
     walk(tree, f"{arch} mutants", rounds(mutants), remake, judge)
 
 
-def walk_vfio(tree, mutants, initramfs):
-    """Those that the VFIO selftests are to notice: one kernel for each"""
-    variant, fragment, image = "sim-x86_64", f"{BUILD}/kunit/sim.config", kbuild.IMAGE["x86_64"]
+def walk_vfio(tree, mutants, kind, initramfs):
+    """Those that the VFIO selftests are to notice, on a kernel of this kind: one kernel for each"""
+    variant, fragment, image = f"{kind}-x86_64", f"{BUILD}/kunit/{kind}.config", kbuild.IMAGE["x86_64"]
     remake = remaker(tree, variant, "drivers/vfio", image)
-    write(fragment, build.config("x86_64", "sim"))
+    write(fragment, build.config(*build.VARIANTS[kind]))
     kbuild.configure(tree, variant, fragment)
     kbuild.make(tree, variant, os.path.basename(image), what="the kernel for mutants of VFIO")
     remake("the kernel for mutants of VFIO")
@@ -137,7 +139,7 @@ def walk_vfio(tree, mutants, initramfs):
     def fails(program):
         """What fails first in one program of the VFIO selftests"""
         try:
-            seen, bad = selftest("mutant", [program], f"{kbuild.obj(tree, variant)}/{image}", initramfs, to_the_end=False)
+            seen, bad = selftest(f"mutant-{kind}", [program], f"{kbuild.obj(tree, variant)}/{image}", initramfs, to_the_end=False)
         except qemu.Broken:
             raise
         except Failed as e:
@@ -180,7 +182,8 @@ def command(args):
                     or mutated(texts[m["file"]][1].decode(errors="replace"), m) is None]:
             die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
         # The longest first
-        jobs = [(f"{len(vfio)} mutants of VFIO", walk_vfio, vfio, build.tests("patched-sim"))] if vfio else []
+        jobs = [(f"{len(mine)} mutants of VFIO ({kind})", walk_vfio, mine, kind, build.tests(f"patched-{kind}"))
+                for kind in ("sim", "debug") if (mine := [m for m in vfio if ("-debug:" in m["name"]) == (kind == "debug")])]
         jobs += [(f"{len(mine)} mutants on {arch}", walk_kunit, mine, arch) for arch, mine in homes.items() if mine]
         for tree in TREES:
             trees.put_tree(tree, head)
