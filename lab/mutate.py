@@ -187,6 +187,7 @@ def command(args):
         jobs += [(f"{len(mine)} mutants on {arch}", walk_kunit, mine, arch) for arch, mine in homes.items() if mine]
         for tree in TREES:
             trees.put_tree(tree, head)
+            trees.tree_git(tree, "checkout", "-q", "-f")    # a run that was killed has left its mutant there
 
         def lane(tree):
             while jobs and not stop.is_set():
@@ -198,8 +199,11 @@ def command(args):
                     stop.set()
                     raise
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for chain in [pool.submit(lane, tree) for tree in TREES]:
-                chain.result()
+            try:
+                for chain in [pool.submit(lane, tree) for tree in TREES]:
+                    chain.result()
+            finally:                        # also where this one is told to end
+                stop.set()
     survivors = [m["name"] for m in mutants if not m["killed_by"]]
     write(f"{BUILD}/mutate.json", json.dumps({
         "mutants": len(mutants), "killed": len(mutants) - len(survivors), "survivors": survivors,

@@ -193,7 +193,7 @@ def refused(p, tmp, text):
         text = text.replace(tmp + "/", "").removeprefix("error: ").strip()
     return (f"patches/{BASE}/{p['name']}: {text}\n"
             f"To go on: `make tree` (the patches before it are then in {os.path.relpath(tree_path('patched'))}, it and "
-            "the rest in {SHOWN}/todo), `git am -3` there, `make refresh`.")
+            f"the rest in {SHOWN}/todo), `git am -3` there, `make refresh`.")
 
 
 def with_trailers(p):
