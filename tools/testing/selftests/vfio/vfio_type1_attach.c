@@ -2299,6 +2299,34 @@ TEST_F(sim, neighbours)
 	}
 }
 
+static unsigned long page_sizes(struct world *w)
+{
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+
+	return ioctl(w->container, VFIO_IOMMU_GET_INFO, &info) ?
+	       0 : info.iova_pgsizes;
+}
+
+/* Those that all domains have, as long as these are there */
+TEST_F(sim, page_sizes)
+{
+	struct world *w = &self->w;
+	char attrs[64];
+
+	snprintf(attrs, sizeof(attrs), "family=1 page_sizes=0x%lx",
+		 w->page_size | HUGE_PAGE);
+	ADD("a", attrs, "d");
+	snprintf(attrs, sizeof(attrs), "family=2 page_sizes=0x%lx",
+		 w->page_size);
+	ADD("b", attrs, "d");
+	JOIN("a/d", FRESH);
+	EXPECT_EQ(w->page_size | HUGE_PAGE, page_sizes(w));
+	JOIN("b/d", FRESH);
+	EXPECT_EQ(w->page_size, page_sizes(w));
+	LEAVE("b/d", 1);
+	EXPECT_EQ(w->page_size | HUGE_PAGE, page_sizes(w));
+}
+
 /* As AMD's, it takes any size: what is unmapped is more than was asked for */
 TEST_F(sim, any_page_size)
 {
