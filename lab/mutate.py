@@ -36,7 +36,7 @@ stop = threading.Event()
 
 def load(name):
     """The mutants of a file of lab/mutations"""
-    res, sources = [], series.sources(rf"{build.SELFTESTS}/[^/]*\.c|drivers/iommu/.*-test\.c")
+    res, sources = [], series.sources(r"tools/testing/selftests/vfio/[^/]*\.c|drivers/iommu/.*-test\.c")
     for n, line in enumerate(read(f"{FOLDER}/{name}").splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             fields, where = [f.strip() for f in line.split(" | ")], f"lab/mutations/{BASE}/{name}:{n}"
