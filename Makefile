@@ -43,7 +43,7 @@ help:
 #? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
 #? SUBMITTER=<..>   with export: "Name <mail>" for From and Signed-off-by; default: your git identity
 #? PREFIX=, VERSION= with export: of the subjects, as PREFIX="RFC PATCH" VERSION=2
-#? QEMU=<program>   another qemu-system-x86_64
+#? QEMU=<program>   another qemu-system-x86_64; with client it is the one in the guests, too
 #? V=1, NO_COLOR=1  show every command; no colour
 
 run:
