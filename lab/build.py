@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """build: make a test kernel, and print its path
 
-KERNEL is stock, patched or without (all patches but one that is to be measured), for x86_64, or one of these with
+KERNEL is stock, patched or, on 6.1, without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options), -gcov (and counters in what
 lab/coverage.py looks at) or, where the base has them, -peers (what the suites of iommufd and libvfio need); or iommufd: the
 stock tree with iommufd's VFIO container instead of type1, also with -arm64 and -s390; or vfio: that topic with what it needs
@@ -30,12 +30,18 @@ MODULES = ["drivers/vfio/mdev/mdev.ko", "samples/vfio-mdev/mtty.ko"]
 # What lab/coverage.py looks at in the -gcov kernels
 COUNTED = "drivers/vfio/vfio_iommu_type1"
 # The patch that the "without" kernels lack, so that what it brings can be measured
-WITHOUT = "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"
+WITHOUT = {"6.1": "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"}.get(BASE)
 # What `make run` has beside each other. What a user would take instead is a kernel as it is, with iommufd: the stock tree.
 # 6.1 has none.
 KINDS = ["stock", "patched", *["iommufd"] * (BASE != "6.1")]
-KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", "without") for v in VARIANTS), "vfio",
-           *["iommufd", "iommufd-arm64", "iommufd-s390"] * ("iommufd" in KINDS)]
+KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", *["without"] * bool(WITHOUT)) for v in VARIANTS),
+           "vfio", *["iommufd", "iommufd-arm64", "iommufd-s390"] * ("iommufd" in KINDS)]
+
+
+def kernels(variant):
+    """{kind: name} of the kernels of a variant that `make run` and `make bench` have beside each other"""
+    names = {kind: f"{kind}{'-' if variant else ''}{variant}" for kind in KINDS}
+    return {kind: name for kind, name in names.items() if name in KERNELS}
 
 
 def digest(*parts):
@@ -194,10 +200,9 @@ def pack(name, generator, program, arch="x86_64", files=None):
 
 
 def initramfs(program, variant):
-    """The initramfs with a program and the probe modules of the kernels of a variant, x86_64 or what a name ends in"""
-    kinds = KINDS if program == "init" else KINDS[:2]
-    folders = {kind: kernel(kind if variant == "x86_64" else f"{kind}-{variant}") for kind in kinds}
-    return pack(f"{program}-{variant}", f"{folders['patched']}/gen_init_cpio", program, VARIANTS.get(variant, ["x86_64"])[0],
+    """The initramfs with a program and the probe modules of kernels(variant)"""
+    folders = {kind: kernel(name) for kind, name in kernels(variant).items()}
+    return pack(f"{program}-{variant or 'x86_64'}", f"{folders['patched']}/gen_init_cpio", program, VARIANTS[variant][0],
                 {f"/{kind}/probe.ko": f"{folder}/probe.ko" for kind, folder in folders.items()})
 
 

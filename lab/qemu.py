@@ -74,7 +74,7 @@ def kernel(machine, kind):
 
 def initramfs(machine, program):
     """The initramfs with a program of lab/guest"""
-    return build.initramfs(program, machine["kernel"] or "x86_64")
+    return build.initramfs(program, machine["kernel"])
 
 
 def version(machine):

@@ -3,7 +3,8 @@
  * PID 1 of the guest that measures what joining a container costs, by the number
  * of groups, of mapped memory, and, on simulated IOMMUs (lab.sim=1), of IOMMUs
  * that do not share domains. Time is measured before the probe module is loaded,
- * calls after it: so the same is done twice.
+ * calls after it: so the same is done twice. With lab.open=1 on the kernel command
+ * line a join is also measured until the devices are open.
  */
 #define _GNU_SOURCE
 #include "vfio.h"
@@ -20,7 +21,7 @@
 
 static const unsigned int sizes[] = { 0, 64, MAX_MIB };
 static char *memory;
-static bool counting;
+static const char *measured = "ns";	/* or NULL: calls are counted */
 
 static void map_memory(unsigned long mib)
 {
@@ -33,7 +34,7 @@ static void report_join(const char *what, int iommus, int n, unsigned long mib,
 			const struct join *j)
 {
 	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu, %s}",
-	       what, iommus, n, mib, counting ? calls_json(j->cost) : str("\"ns\": %ld", j->ns));
+	       what, iommus, n, mib, measured ? str("\"%s\": %ld", measured, j->ns) : calls_json(j->cost));
 }
 
 /*
@@ -102,7 +103,7 @@ static void sim_device(int iommu, int n)
 
 	write_file(str("%s/driver_override", sysfs), "vfio-platform");
 	write_file("/sys/bus/platform/drivers/vfio-platform/bind", name);
-	*g = (struct group){ .ndevs = 1, .dev[0].name = name };
+	*g = (struct group){ .ndevs = 1, .dev[0] = { .name = name, .fd = -1 } };
 	g->number = atoi(link_name(str("%s/iommu_group", sysfs)) ? : "-1");
 	open_group(g);
 }
@@ -159,6 +160,7 @@ int main(void)
 
 	begin();
 	hello();
+	join_opens = !strcmp(option("lab.kernel="), "iommufd");
 	sim = *option("lab.sim=");
 	memory = new_pages(MAX_MIB * MIB);
 	if (sim) {
@@ -169,8 +171,14 @@ int main(void)
 		find_groups(can_dma, 2);
 	}
 	measure();
+	if (*option("lab.open=")) {
+		join_opens = true;
+		measured = "open_ns";
+		measure();
+		join_opens = false;
+	}
 	load_probe(str("/%s/probe.ko", option("lab.kernel=")));
-	counting = true;
+	measured = NULL;
 	measure();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		measure_error(sizes[i]);
