@@ -35,6 +35,7 @@
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/platform_device.h>
 
 static unsigned int last, target, error, exhausted;
 static atomic_t ids, injected;
@@ -359,20 +360,27 @@ static int watch_attach(const struct iommu_domain *domain, kprobe_pre_handler_t 
 }
 
 #ifdef HAVE_iommu_paging_domain_alloc_flags
-/* A domain as VFIO makes them, for the first device that is behind an IOMMU */
+static int new_domain_for(struct device *dev, void *domain)
+{
+	struct iommu_domain *new = iommu_paging_domain_alloc(dev);
+
+	if (IS_ERR(new))
+		return 0;
+	*(struct iommu_domain **)domain = new;
+	return 1;
+}
+
+/*
+ * A domain as VFIO makes them, for the first device that is behind an IOMMU; behind
+ * a simulated one they are platform devices.
+ */
 static struct iommu_domain *new_domain(void)
 {
-	struct iommu_domain *domain = ERR_PTR(-ENODEV);
-	struct pci_dev *pdev = NULL;
+	struct iommu_domain *domain = NULL;
 
-	for_each_pci_dev(pdev) {
-		domain = iommu_paging_domain_alloc(&pdev->dev);
-		if (!IS_ERR(domain)) {
-			pci_dev_put(pdev);
-			return domain;
-		}
-	}
-	return NULL;
+	if (!bus_for_each_dev(&pci_bus_type, NULL, &domain, new_domain_for))
+		bus_for_each_dev(&platform_bus_type, NULL, &domain, new_domain_for);
+	return domain;
 }
 
 /* Domains that a driver has, of which none is allocated, and what iommufd calls */
