@@ -34,7 +34,8 @@ static void report_join(const char *what, int iommus, int n, unsigned long mib,
 			const struct join *j)
 {
 	report("{\"type\": \"%s\", \"iommus\": %d, \"groups\": %d, \"mapped_mib\": %lu, %s}",
-	       what, iommus, n, mib, measured ? str("\"%s\": %ld", measured, j->ns) : calls_json(j->cost));
+	       what, iommus, n, mib,
+	       measured ? str("\"%s\": %ld", measured, j->ns) : calls_json(j->cost));
 }
 
 /*
