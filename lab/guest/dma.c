@@ -254,7 +254,8 @@ static uint64_t region(int device, int index)
 static struct target open_device(struct group *g, struct device *dev)
 {
 	struct target d = { .kind = dev->kind, .name = dev->name };
-	uint16_t cmd = htole16(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	/* Nobody serves their interrupt, and another device may have the same line */
+	uint16_t cmd = htole16(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
 
 	d.fd = dev->fd >= 0 ? must(dup(dev->fd), "dup") :
 	       must(ioctl(g->fd, VFIO_GROUP_GET_DEVICE_FD, d.name), "VFIO_GROUP_GET_DEVICE_FD");
