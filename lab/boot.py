@@ -38,6 +38,8 @@ def judge(name, machine, records):
 def boot(which, machine, name, do=None, patience=progress.PATIENCE):
     """Boot a kernel with lab/guest/init.c; return what goes into run.json. Where iommufd is beside VFIO's own container, the
     devices are opened, too, while a join is timed: for iommufd that is when a group joins, and is refused."""
+    if why := qemu.lacks(machine):
+        die(f"{which}: {why}")
     if name == "iommufd":
         machine = {**machine, "refused": machine["refused"].replace("VFIO_SET_IOMMU", "VFIO_GROUP_GET_DEVICE_FD")}
     options = [f"lab.do={do}"] * bool(do) + ["lab.open=1"] * ("iommufd" in build.KINDS)

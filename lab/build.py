@@ -3,9 +3,9 @@
 
 KERNEL is stock, patched or, on 6.1, without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options), -gcov (and counters in what
-lab/coverage.py looks at) or, where the base has them, -peers (what the suites of iommufd and libvfio need); or iommufd: the
-stock tree with iommufd's VFIO container instead of type1, also with -arm64 and -s390; or vfio: that topic with what it needs
-and nothing else. Its folder has image, vmlinux, config and modules."""
+lab/coverage.py looks at) or, where the base has them, -riscv and -peers (what the suites of iommufd and libvfio need); or
+iommufd: the stock tree with iommufd's VFIO container instead of type1, also with -arm64, -riscv and -s390; or vfio: that topic
+with what it needs and nothing else. Its folder has image, vmlinux, config and modules."""
 import glob
 import hashlib
 import os
@@ -22,7 +22,7 @@ GUEST = f"{LAB}/guest"
 # What a kernel's name ends in: its architecture, and the fragments on top of that
 VARIANTS = {"": ("x86_64", "client"), "arm64": ("arm64",), "s390": ("s390",), "sim": ("x86_64", "sim"),
             "debug": ("x86_64", "sim", "debug"), "gcov": ("x86_64", "sim", "gcov"),
-            **({"peers": ("x86_64", "peers")} if BASE != "6.1" else {})}
+            **({"peers": ("x86_64", "peers"), "riscv": ("riscv",)} if BASE != "6.1" else {})}
 # The folders of tools/testing/selftests that are built with the kernels of a fragment
 SELFTESTS = {"sim": ["vfio"], "peers": ["iommu", "vfio"]}
 # Modules that the selftests use; the guest loads them in the order of their names
@@ -35,7 +35,7 @@ WITHOUT = {"6.1": "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"}.
 # 6.1 has none.
 KINDS = ["stock", "patched", *["iommufd"] * (BASE != "6.1")]
 KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", *["without"] * bool(WITHOUT)) for v in VARIANTS),
-           "vfio", *["iommufd", "iommufd-arm64", "iommufd-s390"] * ("iommufd" in KINDS)]
+           "vfio", *["iommufd", "iommufd-arm64", "iommufd-riscv", "iommufd-s390"] * ("iommufd" in KINDS)]
 
 
 def kernels(variant):

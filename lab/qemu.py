@@ -11,14 +11,15 @@ import subprocess
 
 import build
 import progress
-from lib import BUILD, LAB, Failed, die, need, out, run
+from lib import BASE, BUILD, LAB, Failed, die, need, out, run
 
 # By architecture: QEMU, what it needs for ports that programs write to, the console
 PROGRAM = {"x86_64": os.environ.get("QEMU") or "qemu-system-x86_64", "arm64": "qemu-system-aarch64",
-           "s390": "qemu-system-s390x", "arm": "qemu-system-arm", "powerpc": "qemu-system-ppc"}
-PORT = {"x86_64": "virtio-serial-pci,addr=1d", "arm64": "virtio-serial-pci,addr=1d", "s390": "virtio-serial-ccw"}
-CONSOLE = {"x86_64": "console=ttyS0 no_timer_check", "arm64": "console=ttyAMA0", "s390": "", "arm": "console=ttyAMA0",
-           "powerpc": "console=ttyS0"}
+           "riscv": "qemu-system-riscv64", "s390": "qemu-system-s390x", "arm": "qemu-system-arm", "powerpc": "qemu-system-ppc"}
+PORT = {"x86_64": "virtio-serial-pci,addr=1d", "arm64": "virtio-serial-pci,addr=1d", "riscv": "virtio-serial-pci,addr=1d",
+        "s390": "virtio-serial-ccw"}
+CONSOLE = {"x86_64": "console=ttyS0 no_timer_check", "arm64": "console=ttyAMA0", "riscv": "console=ttyS0", "s390": "",
+           "arm": "console=ttyAMA0", "powerpc": "console=ttyS0"}
 # No KVM: it is not everywhere
 COMMON = "-accel tcg -nodefaults -display none -no-reboot".split()
 CMDLINE = "panic=-1 oops=panic"
@@ -50,10 +51,11 @@ def complaints(console):
 
 
 def machines(use):
-    """The machines of lab/machines that a command uses: {machine: {member: value}}"""
+    """The machines of lab/machines that a command uses with this base: {machine: {member: value}}"""
     table = configparser.ConfigParser(interpolation=None)
     table.read(f"{LAB}/machines", encoding="utf-8")
-    res = {name: dict(table[name]) for name in table.sections() if use in table[name]["use"].split()}
+    res = {name: dict(table[name]) for name in table.sections()
+           if use in table[name]["use"].split() and BASE in (table[name]["bases"] or BASE).split()}
     for m in res.values():
         m["kernel"] = m["kernel"] or {"x86_64": ""}.get(m["arch"], m["arch"])
     return res
@@ -80,6 +82,15 @@ def initramfs(machine, program):
 def version(machine):
     found = re.search(r"version (\S+)", out([PROGRAM[machine["arch"]], "--version"], check=False))
     return f"QEMU {found[1] if found else '?'}"
+
+
+def lacks(machine):
+    """That this QEMU is too old for a machine, in words; empty if it is not"""
+    if not int(machine["least"]):
+        return ""
+    have = version(machine)
+    found = re.search(r"\d+", have)
+    return "" if found and int(found[0]) >= int(machine["least"]) else f"{have} has no {machine['name']}, not run"
 
 
 def device_tree(argv, changes, path):

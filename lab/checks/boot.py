@@ -51,5 +51,7 @@ def command(_):
     for do, sentence in GUESTS.items():
         patience = ["--patience=4"] if do in ("hang", "halt") else []
         command_fails(f"a guest that goes wrong: {do}", sentence, ["boot", "stock", f"--do={do}", *patience], {})
+    refuses("a machine that this QEMU is too old for", "has no VT-d, not run", boot.boot, "vtd",
+            {**qemu.machines("run")["vtd"], "least": "99"}, "stock")
     command_fails("QEMU does not start", "QEMU did not start", ["boot", "stock"], {"QEMU": "false"})
     command_fails("no such machine", "there is no machine vax", ["boot", "stock", "vax"], {})

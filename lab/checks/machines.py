@@ -106,6 +106,9 @@ def judge(which, machine, runs):
 def command(args):
     done = []
     for which, machine in qemu.find("run", *args.machine).items():
+        if why := qemu.lacks(machine):
+            print(f"# {which}: {why}, not counted", flush=True)
+            continue
         try:
             runs = run.run(which, machine)
         except Failed as e:

@@ -128,6 +128,8 @@ static void return_now(struct pt_regs *regs, long ret)
 	regs->sp += sizeof(unsigned long);
 #elif defined(CONFIG_ARM64)
 	instruction_pointer_set(regs, regs->regs[30]);
+#elif defined(CONFIG_RISCV)
+	instruction_pointer_set(regs, regs->ra);
 #elif defined(CONFIG_S390)
 	instruction_pointer_set(regs, regs->gprs[14]);
 #else

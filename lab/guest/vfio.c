@@ -39,22 +39,36 @@ static uint32_t class_of(const char *device)
 	return pci_config(device, PCI_CLASS_REVISION) >> 8;
 }
 
+/* vfio-pci takes a device; 0 or the errno */
+static int bind(const char *device)
+{
+	int fd = must(open(PCI "/drivers/vfio-pci/bind", O_WRONLY), "bind");
+	int err = write(fd, device, strlen(device)) < 0 ? errno : 0;
+
+	close(fd);
+	return err;
+}
+
 /* A device may get its group only when a driver probes it */
 static void add_device(const char *device)
 {
 	const void *kind = known_device(class_of(device), pci_config(device, PCI_VENDOR_ID));
 	char *sysfs = str(PCI "/devices/%s", device), *number;
 	struct group *g;
+	int err;
 
 	if (!kind)
 		return;
 	write_file(str("%s/driver_override", sysfs), "vfio-pci");
 	if (*option("lab.reset="))
 		write_file(str("%s/reset_method", sysfs), option("lab.reset="));
-	write_file(PCI "/drivers_probe", device);
+	err = bind(device);
 	number = link_name(str("%s/iommu_group", sysfs));
 	if (!number)
 		refused("iommu_group");
+	errno = err;
+	if (err)
+		refused("bind");
 
 	for (g = groups; g < groups + ngroups && g->number != atoi(number); g++)
 		;
