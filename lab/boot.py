@@ -13,7 +13,7 @@ WRONG = ["panic", "hang", "halt", "silent", "noend", "warn"]
 
 def refuses_replace(name, machine):
     """Does this kernel try on this machine what the driver refuses? iommufd's own is of the stock tree, as stock is"""
-    return int(machine["replace"] == "1" and "iommufd" in build.KINDS and name != "iommufd")
+    return int(bool(machine["replace"]) and "iommufd" in build.KINDS and name != "iommufd")
 
 
 def judge(name, machine, records):

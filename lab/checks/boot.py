@@ -28,7 +28,7 @@ def judge_reports():
     foreign = '{"type": "foreign"}'
     refused = '{"type": "refused", "call": "VFIO_SET_IOMMU", "errno": "EPERM"}'
     error = '{"type": "error", "what": "mmap", "errno": "ENOMEM"}'
-    machine = {"name": "VT-d", "iommu": "dmar", "groups": "1", "refused": "", "replace": "0"}
+    machine = {"name": "VT-d", "iommu": "dmar", "groups": "1", "refused": "", "replace": ""}
     control = {**machine, "groups": "0", "refused": "VFIO_SET_IOMMU EPERM"}
     for name, sentence, machine, records in [
             ("all is well", None, machine, [hello, group, foreign, end]),
