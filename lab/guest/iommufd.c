@@ -9,6 +9,9 @@
 #if __has_include("uapi/linux/iommufd.h")
 #include <sys/ioctl.h>
 #define __user
+#ifndef __counted_by	/* libc6-dev-*-cross of Debian 12 does not have it */
+#define __counted_by(member)
+#endif
 #include "uapi/linux/iommufd.h"
 #include "uapi/linux/vfio.h"
 
