@@ -57,6 +57,7 @@ def machines(use):
     res = {name: dict(table[name]) for name in table.sections()
            if use in table[name]["use"].split() and BASE in (table[name]["bases"] or BASE).split()}
     for m in res.values():
+        m.update({name.removesuffix(f"-{BASE}"): value for name, value in m.items() if name.endswith(f"-{BASE}")})
         m["kernel"] = m["kernel"] or {"x86_64": ""}.get(m["arch"], m["arch"])
     return res
 

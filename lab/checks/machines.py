@@ -69,7 +69,7 @@ def expected(kernel, report, machine):
             yield f"{g['device']} leaves and comes back", g, {
                 **list(joins(kernel, [first, second]))[1], "others": True}
         elif g["case"] != "join":
-            yield f"{g['device']} {g['case']}", g, injected(kernel, first, second, g["case"], BASE not in machine["bare"].split())
+            yield f"{g['device']} {g['case']}", g, injected(kernel, first, second, g["case"], machine["default"] == "1")
     yield "another driver's domain", report["foreign"], FOREIGN[kernel]
     if report["replace"]:
         yield "a replace that is refused", report["replace"], replaced(kernel, machine)
