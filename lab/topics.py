@@ -23,7 +23,9 @@ def whom(patches, people):
     for depth in ("1", "0"):
         named = collections.Counter(who for p in patches for who in people.of(
             "".join(f"--- a/{f}\n+++ b/{f}\n" for f in p["touches"] + p["adds"]), f"--pattern-depth={depth}")[0])
-        if most := [re.sub('"| <.*', "", who) for who, n in named.items() if 2 * n > len(patches)]:
+        # in an order of their own: get_maintainer.pl gives equals in any
+        order = sorted(named.items(), key=lambda item: (-item[1], item[0]))
+        if most := [re.sub('"| <.*', "", who) for who, n in order if 2 * n > len(patches)]:
             return ", ".join(most)
     return ""
 

@@ -12,7 +12,8 @@ PROGRAMS = {
     "iommufd": (), "iommufd_fail_nth": (),
     "vfio_dma_mapping_test": (EDU,), "vfio_dma_mapping_mmio_test": (EDU,), "vfio_iommufd_setup_test": (EDU,),
     "vfio_pci_device_test": (E1000E,), "vfio_pci_device_init_perf_test": (EDU, EDU2, E1000E, NVME),
-    "vfio_container_test": (EDU, EDU2, NVME)}
+    "vfio_container_test": (EDU, EDU2, NVME),
+    "vfio_pci_sriov_uapi_test": (NVME,)}
 OURS = "vfio_container_test"
 NOT_RUN = {"vfio_pci_driver_test": "QEMU 7.2 has no device that libvfio has a driver for"}
 
