@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""KUnit of the series on the architectures that are named, with --others on all but these: each case a result; and every
-row of the errno tables that says `kunit`, with a suite of theirs, names a case that has passed in this run. With --debug
-on kernels with KASAN, UBSAN, lockdep and so on, of all architectures, and without the tables."""
+"""KUnit of the series on those of the architectures that are named for which the base has tests, with --others on all
+but these: each case a result; and every row of the errno tables that says `kunit`, with a suite of theirs, names a case
+that has passed in this run. With --debug on kernels with KASAN, UBSAN, lockdep and so on, of all architectures, and
+without the tables."""
 import glob
 import json
 import re
@@ -19,7 +20,7 @@ def arguments(parser):
 
 
 def command(args):
-    args.arch = [a for a in kunit.arches() if args.others and a not in args.arch] or args.arch or kunit.arches()
+    args.arch = [a for a in kunit.arches() if (a in args.arch) != args.others] or kunit.arches()
     option = ["--debug"] if args.debug else []
     status = kunit.command(args)
     runs, passed = json.loads(read(f"{BUILD}/kunit{'-debug' if args.debug else ''}.json")), set()
