@@ -6,6 +6,7 @@ ones), and where an error ends the attempt to reuse a domain. Guest time under -
 counted calls. Writes build/bench.json and the pictures build/bench-*.svg."""
 import concurrent.futures
 import json
+import statistics
 
 import build
 import picture
@@ -66,6 +67,14 @@ def times(row, kind):
     return (None, k.get("ns")) if kind == "iommufd" else (k.get("ns"), k.get("open_ns"))
 
 
+def medians(rows, which):
+    """{kernel: what times() says} of a machine's joins of a container that has groups. One opening in some ten takes 0.1 ms
+    more, with every kernel: hence no means."""
+    mine = [r for r in rows if r["machine"] == which and r["case"] == "join" and r["groups"] > 1]
+    return {k: [None if None in column else round(statistics.median(column)) for column in zip(*(times(r, k) for r in mine))]
+            for k in build.KINDS if k in mine[0]}
+
+
 def table(rows):
     kinds = [k for k in build.KINDS if any(k in r for r in rows)]
     opens = "iommufd" in kinds
@@ -83,6 +92,11 @@ def table(rows):
         if r["groups"] in (2, last):
             yield line(r["machine"], r["mapped_mib"], r["groups"], ratio(r["stock"]["ns"], r["patched"]["ns"]),
                        lambda k, r=r: ("/".join(str(r[k][m]) for m in COUNTS) if k in r else None, *times(r, k)))
+    if opens:
+        yield "Medians over all joins of a container that has groups:"
+        for which in dict.fromkeys(r["machine"] for r in joins if "iommufd" in r):
+            had = medians(rows, which)
+            yield line(which, "", "", ratio(had["stock"][0], had["patched"][0]), lambda k, had=had: ("", *had[k]))
     growth = [r for r in rows if r["case"] == "growth" and r["groups"] == 32]
     if growth:
         shown = [k for k in ("stock", "without", "patched") if k in growth[0]]

@@ -2,8 +2,7 @@
 """run: build the stock and the patched kernel, boot both, and show what VFIO does on each
 
 For each group what it cost to join the container, side by side; where Linux has it, with iommufd's VFIO container beside
-them. Writes build/run.json, and build/second-join.svg, which
-is to be lab/second-join.svg."""
+them. Writes build/run.json, and build/second-join.svg, which is to be lab/second-join.svg."""
 import json
 
 import picture

@@ -5,7 +5,6 @@ pictures in the documentation are those that it draws."""
 import argparse
 import json
 import os
-import statistics
 
 import bench
 import build
@@ -47,9 +46,7 @@ def command(args):
             [r[k][m] for m in bench.COUNTS] != want for k, want in (("stock", [4, 2, 1]), ("patched", [2, 1, 0])))]
         result(not bad, f"{which}: a group that fits an existing domain costs what it must", *map(json.dumps, bad[:3]))
         if "iommufd" in build.kernels(machine["kernel"]):
-            # One opening in some ten takes 0.1 ms more, with every kernel
-            stock, patched, iommufd = (statistics.median(
-                bench.times(r, k)[1] for r in mine if r["case"] == "join" and r["groups"] > 1) for k in build.KINDS)
+            stock, patched, iommufd = (had[1] for had in bench.medians(rows, which).values())
             result(patched <= iommufd, f"{which}: until the devices are open patched is not slower than iommufd",
                    f"median ns: stock {stock}, patched {patched}, iommufd {iommufd}")
         for r in mine:
