@@ -26,14 +26,17 @@ def fresh(suite, clone, commands):
         for i, command in enumerate(commands):
             hooks.append(f'--customize-hook=chroot "$1" sh -c {shlex.quote(f"cd /root/lab && {command}")} '
                          f">{shlex.quote(f'{tmp}/{i}')} 2>&1 </dev/null")
+        # What stands between this machine and the archive stands there, too: a proxy, a mirror that is behind
+        way = re.findall(r"^Acquire::(?:Check-Valid-Until|https?::Proxy) .*", out(["apt-config", "dump"]), re.M)
         suites = "".join(f"deb {mirror(s)} {s} main\n" for s in (suite, f"{suite}-security"))
-        res = run(["mmdebstrap", "--quiet", "--variant=apt", "--format=null", f"--include={TOOLS}", *hooks, suite, "/dev/null", "-"],
+        res = run(["mmdebstrap", "--quiet", "--variant=apt", "--format=null", f"--include={TOOLS}",
+                   *(f"--aptopt={line}" for line in way), *hooks, suite, "/dev/null", "-"],
                   check=False, input=suites, env=dict(os.environ, TMPDIR=tmp))
         return [read(f"{tmp}/{i}") if os.path.exists(f"{tmp}/{i}") else "" for i in range(len(commands))], res
 
 
 def command(args):
-    free_space(BUILD, 15000, "a fresh Debian and what is built there")
+    free_space(BUILD, 28000, "a fresh Debian and what is built there")
     with tempfile.TemporaryDirectory(prefix="clone-", dir=BUILD) as tmp:
         out(["git", "clone", "-q", "--no-hardlinks", TOP, f"{tmp}/lab"])
         for suite in args.suite:
