@@ -23,6 +23,10 @@ REPO = os.path.join(BUILD, "linux.git")
 BRANCH = f"contract/{BASE}"
 # Written into every commit of the lab, so that hashes do not depend on who runs it.
 COMMITTER = "attach-contract lab <lab@attach-contract.example>"
+# Half of a tree, and nothing that is compiled here: only `patched`, which is people's, has it. `git sparse-checkout disable`
+# in a tree brings it there.
+LEFT_OUT = ["/drivers/gpu/drm/amd/include/", "/drivers/gpu/drm/**/*.c", "/drivers/net/ethernet/**/*.c",
+            "/drivers/net/wireless/**/*.c", "/sound/**/*.c", "/arch/**/*.dts", "/arch/**/*.dtsi"]
 
 
 def git(*args, **kw):
@@ -96,7 +100,7 @@ def put_tree(name, commit):
     to = ["-B", BRANCH] if name == "patched" else ["--detach"]
     rel = os.path.relpath(tree, TOP)
     if not rev(ref) or not os.path.exists(f"{tree}/.git"):
-        free_space(BUILD, 1800, f"a kernel tree in {rel}")
+        free_space(BUILD, 1800 if name == "patched" else 1000, f"a kernel tree in {rel}")
         if os.path.exists(tree):            # a checkout that was interrupted
             shutil.rmtree(tree)
         git("worktree", "prune")
@@ -104,6 +108,8 @@ def put_tree(name, commit):
             git("update-ref", "-d", ref)
         with step(f"checking out {rel}"):
             git("worktree", "add", "--no-checkout", "--detach", tree, commit)
+            if name != "patched":
+                tree_git(name, "sparse-checkout", "set", "--no-cone", "/*", *(f"!{pattern}" for pattern in LEFT_OUT))
             tree_git(name, "-c", "checkout.workers=2", "checkout", "-q", "-f", *to, commit)
     elif rev(moving):
         # Interrupted on the way from one commit to another. There is no telling a half-written file

@@ -36,7 +36,7 @@ def fresh(suite, clone, commands):
 
 
 def command(args):
-    free_space(BUILD, 28000, "a fresh Debian and what is built there")
+    free_space(BUILD, 24000, "a fresh Debian and what is built there")
     with tempfile.TemporaryDirectory(prefix="clone-", dir=BUILD) as tmp:
         out(["git", "clone", "-q", "--no-hardlinks", TOP, f"{tmp}/lab"])
         for suite in args.suite:

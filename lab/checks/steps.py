@@ -131,7 +131,7 @@ def command(args):
     need("sparse")
     kbuild.check_path()
     base = get_base()
-    free_space(BUILD, 6000, "the walk through the series")
+    free_space(BUILD, 3000, "the walk through the series")
     with lock(BUILD):
         head = series.compose(base)
         todo = [(head, "the last patch")]
