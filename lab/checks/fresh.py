@@ -24,7 +24,9 @@ def fresh(suite, clone, commands):
         os.chmod(tmp, 0o777)        # mmdebstrap may be another user there
         hooks = [f'--customize-hook=cp -r {shlex.quote(clone)} "$1/root/lab"']
         for i, command in enumerate(commands):
-            hooks.append(f'--customize-hook=chroot "$1" sh -c {shlex.quote(f"cd /root/lab && {command}")} '
+            # env: neither ONLY nor BASE of the one who called
+            hooks.append(f'--customize-hook=chroot "$1" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin '
+                         f'sh -c {shlex.quote(f"cd /root/lab && {command}")} '
                          f">{shlex.quote(f'{tmp}/{i}')} 2>&1 </dev/null")
         # What stands between this machine and the archive stands there, too: a proxy, a mirror that is behind
         way = re.findall(r"^Acquire::(?:Check-Valid-Until|https?::Proxy) .*", out(["apt-config", "dump"]), re.M)
