@@ -33,7 +33,7 @@ CONFIG_COMPILE_TEST=y
 # What an architecture needs besides, and the attach_dev drivers that it is there for: one of them
 # that the base has and that is not built is a failure. Together these are all that there are.
 KCSAN = "# CONFIG_KCSAN is not set\n"
-CLANG = "CONFIG_LTO_NONE=y\n"
+CLANG = "CONFIG_LTO_NONE=y\nCONFIG_RANDSTRUCT_NONE=y\n"        # it selects MODVERSIONS
 BOOKE = "# CONFIG_PPC64 is not set\nCONFIG_PPC_85xx=y\nCONFIG_PPC_E500MC=y\nCONFIG_PHYS_64BIT=y\n"
 ARCHES = {
     "x86_64": (KCSAN, "amd/iommu intel/iommu virtio-iommu apple-dart arm/arm-smmu/arm-smmu arm/arm-smmu/qcom_iommu "
