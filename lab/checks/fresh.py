@@ -11,7 +11,7 @@ from base import mirror
 from lib import BUILD, TOP, free_space, out, read, result, run, say, step
 
 # What one who has just installed Debian has not, and the README asks for
-TOOLS = "ca-certificates,git,make"
+TOOLS = "ca-certificates,git,make,mount"
 
 
 def arguments(parser):
@@ -24,9 +24,10 @@ def fresh(suite, clone, commands):
         os.chmod(tmp, 0o777)        # mmdebstrap may be another user there
         hooks = [f'--customize-hook=cp -r {shlex.quote(clone)} "$1/root/lab"']
         for i, command in enumerate(commands):
-            # env: neither ONLY nor BASE of the one who called
-            hooks.append(f'--customize-hook=chroot "$1" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin '
-                         f'sh -c {shlex.quote(f"cd /root/lab && {command}")} '
+            # A root that is a mount, as every root is, and neither ONLY nor BASE of the one who called
+            inside = ('mount --rbind "$1" "$1" && exec chroot "$1" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin '
+                      f'sh -c {shlex.quote(f"cd /root/lab && {command}")}')
+            hooks.append(f'--customize-hook=unshare -m sh -c {shlex.quote(inside)} sh "$1" '
                          f">{shlex.quote(f'{tmp}/{i}')} 2>&1 </dev/null")
         # What stands between this machine and the archive stands there, too: a proxy, a mirror that is behind
         way = re.findall(r"^Acquire::(?:Check-Valid-Until|https?::Proxy) .*", out(["apt-config", "dump"]), re.M)
