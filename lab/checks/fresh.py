@@ -32,7 +32,9 @@ def fresh(suite, clone, commands):
         # What stands between this machine and the archive stands there, too: a proxy, a mirror that is behind
         way = re.findall(r"^Acquire::(?:Check-Valid-Until|https?::Proxy) .*", out(["apt-config", "dump"]), re.M)
         suites = "".join(f"deb {mirror(s)} {s} main\n" for s in (suite, f"{suite}-security"))
-        res = run(["mmdebstrap", "--quiet", "--variant=apt", "--format=null", f"--include={TOOLS}",
+        # In a mount namespace of its own, as an ordinary user has it there: nothing stays mounted if somebody kills this
+        own = [] if os.geteuid() else ["unshare", "-m"]
+        res = run([*own, "mmdebstrap", "--quiet", "--variant=apt", "--format=null", f"--include={TOOLS}",
                    *(f"--aptopt={line}" for line in way), *hooks, suite, "/dev/null", "-"],
                   check=False, input=suites, env=dict(os.environ, TMPDIR=tmp))
         return [read(f"{tmp}/{i}") if os.path.exists(f"{tmp}/{i}") else "" for i in range(len(commands))], res
