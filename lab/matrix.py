@@ -24,7 +24,7 @@ def command(args):
     if args.rows:
         for row in table.load(args.driver)[1]:
             line = f"{row['Id']}  {row['Where'].replace(' ', ':' + str(table.line_of(row)) + ' ')}: {row['Text']}"
-            print(colour("1", line, sys.stdout), *(f"    {f + ':':10} {row[f]}" for f in table.FIELDS[3:]), sep="\n")
+            print(colour("1", line, sys.stdout), *(f"    {f + ':':10} {row[f]}" for f in table.FIELDS[3:] if f in row), sep="\n")
         return
     res = table.matrix()
     write(f"{BUILD}/matrix.json", json.dumps(res, indent=1) + "\n")

@@ -17,12 +17,15 @@ from base import get_base
 from lib import BASE, LAB, die, read
 
 FOLDER = f"{LAB}/errnos/{BASE}"
-FIELDS = "Id Where Text When Stock Class Patched Prints State Violation Left Patch Evidence".split()
+FIELDS = "Id Where Text When Stock Class Patched Prints State Violation Left Lint Patch Evidence".split()
 CLASSES = "mismatch memory resource busy broken foreign probe-only unreachable by-design".split()
 KINDS = "errno swallowed print state leak memory".split()
 EVIDENCE = "kunit qemu compiled reading".split()
 # What Left may say besides none and kinds of violations, with the reason
 REASONS = ("by-design", "core")
+# What a static checker must say of a violation, and why it cannot say anything
+RULES = "einval mismatch enomem enospc foreign positive swallowed print order leak caller".split()
+INVISIBLE = "hardware sequence core value".split()
 
 
 def paragraphs(text):
@@ -134,13 +137,24 @@ def line_of(row):
     return hits[which - 1] if len(hits) >= which else None
 
 
+def lint(row, files):
+    """[(rule, file:line)] that Lint of a row of a driver with these files asks for: no rule where it has no such form,
+    no line where there is none, and nothing if the violation is not to be seen"""
+    res, rule = [], "|".join(RULES)
+    for item in [] if row["Lint"].startswith("none -- ") else re.split(rf', (?=(?:{rule})(?:, | at \w+ "|$))', row["Lint"]):
+        m = re.fullmatch(rf'({rule})(?: at (\w+) "(.+)")?', item)
+        rows = [{"Where": f"{f} {m[2]}", "Text": m[3]} for f in files.split()] if m and m[2] else [row]
+        res.append((m and m[1], next((f"{r['Where'].split()[0]}:{line_of(r)}" for r in rows if line_of(r)), None)))
+    return res
+
+
 def subjects():
     return {p["subject"] for p in series.read_series()}
 
 
 def row_faults(row, known):
     """What is wrong with a row, whatever the source says"""
-    res = [f"no {f}" for f in FIELDS if not row.get(f)] + [f"unknown field {f}" for f in row if f not in FIELDS]
+    res = [f"no {f}" for f in FIELDS if f != "Lint" and not row.get(f)] + [f"unknown field {f}" for f in row if f not in FIELDS]
     if res:
         return res
     if row["Class"] not in CLASSES:
@@ -151,6 +165,11 @@ def row_faults(row, known):
     kept, _, why = row["Left"].partition(", ")
     if not why if kept in REASONS else why or kept != "none" and not set(kept.split()) <= set(stock):
         res.append(f"Left {row['Left']} is neither none, nor {' or '.join(REASONS)} and a reason, nor some of Violation")
+    if bool(row.get("Lint")) != bool(stock):
+        res.append("Lint is a field of violations, and of all of them")
+    elif stock and not re.fullmatch(rf"none -- ({'|'.join(INVISIBLE)}): .+", row["Lint"]) and not all(
+            r for r, _ in lint(row, "") or [("", "")]):
+        res.append(f"Lint {row['Lint']} is neither some of {', '.join(RULES)}, nor none -- {', '.join(INVISIBLE)}: and a reason")
     if stock and kept == "none" and row["Patch"] == "-":
         res.append("a violation is mended by no patch")
     if not stock and kept != "none":

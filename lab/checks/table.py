@@ -9,7 +9,7 @@ from lib import BASE, result
 
 # A row that is right, whatever line it is of
 GOOD = {"Stock": "0", "Class": "broken", "Patched": "0", "State": "another -> kept", "Violation": "none", "Left": "none",
-        "Patch": "-", "Evidence": "reading -- so"}
+        "Lint": "", "Patch": "-", "Evidence": "reading -- so"}
 # What a table must be caught at: (what is done to a row that is right, what the check then says)
 BROKEN = [("a row is gone", None, "no row"),
           ("a row's text is not in the source", {"Text": "return -ENOENT + 1;"}, "is not in"),
@@ -24,6 +24,12 @@ BROKEN = [("a row is gone", None, "no row"),
           ("what is left is more than stock violates", {"Violation": "errno", "Left": "errno print"}, "is neither none, nor"),
           ("something is left of nothing", {"Left": "core, so"}, "what the stock kernel does not"),
           ("a state is left that is kept", {"Violation": "state", "Left": "state"}, "State says kept"),
+          ("a violation has no Lint", {"Violation": "errno"}, "field of violations"),
+          ("what is no violation has a Lint", {"Lint": "order"}, "field of violations"),
+          ("Lint names no rule", {"Violation": "errno", "Lint": "einval, odrer"}, "Lint einval, odrer is neither"),
+          ("Lint has a reason of its own", {"Violation": "errno", "Lint": "none -- hard: so"}, "Lint none -- hard: so is neither"),
+          ("Lint has no reason", {"Violation": "errno", "Lint": "none -- core:"}, "Lint none -- core: is neither"),
+          ("Lint names a line that is not in the driver", {"Violation": "errno", "Lint": 'leak, order at main "x();"'}, "Lint names"),
           ("evidence does not say what it rests on", {"Evidence": "reading the source"}, "does not say what it rests on"),
           ("evidence names no test", {"Evidence": "kunit iommu.test_clam"}, "no iommu.test_clam"),
           ("evidence names no case", {"Evidence": "reading -- so; amd-iommu.amd_attach_v1: one"}, "amd_attach_v1: one"),
@@ -45,6 +51,8 @@ def faults(driver, head, rows, known, nameable):
         if ids.count(r.get("Id")) > 1:
             res.append(f"{where}: {r.get('Id')} is the id of another row, too")
         res += [f"{where}: {f}" for f in table.row_faults(r, known) + table.unknown(r.get("Evidence", ""), *nameable)]
+        if r.get("Lint") and not all(line for _, line in table.lint(r, head.get("Files", ""))):
+            res.append(f"{where}: Lint names a line that is not in the driver")
         if table.line_of(r) is None:
             res.append(f"{where}: that line is not in the stock tree")
     reach, lost = table.reach(head, table.stock)
