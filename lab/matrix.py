@@ -43,4 +43,7 @@ def command(args):
         lines.append((r["driver"], *(r[c] for c in columns), what))
     for name, rows, *counts, what in lines:
         print((f"{name:12} {rows:>5} " + "".join(f"{n:>10}" for n in counts) + f"  {what}").rstrip())
+    seen = [{i["rule"] for i in v["lint"]} for r in res for v in r["violations"]]
+    print(f"to be seen in the source: {sum(map(bool, seen))} of {len(seen)} violations, " +
+          ", ".join(f"{sum(r in s for s in seen)} {r}" for r in table.RULES))
     print(f"the same as JSON: {SHOWN}/matrix.json; a line for each violation: `lab/lab matrix DRIVER`")

@@ -211,11 +211,13 @@ def kunit_cases(row):
     return [c.strip() for c in row["Evidence"].partition(" -- ")[0].partition(" ")[2].split(";") if c.strip()]
 
 
-def violation(row):
+def violation(row, files):
     """A row that violates the contract, as build/matrix.json has it and `lab/lab matrix DRIVER` prints it"""
     path = row["Where"].split()[0]
     return {"id": row["Id"], "line": f"{path}:{line_of(row)}", "stock": row["Stock"], "patched": row["Patched"],
-            "violation": row["Violation"], "left": row["Left"], "patch": row["Patch"].split("; ") if row["Patch"] != "-" else [],
+            "violation": row["Violation"], "left": row["Left"],
+            "lint": [{"rule": r, "line": line} for r, line in lint(row, files)],
+            "patch": row["Patch"].split("; ") if row["Patch"] != "-" else [],
             "test": kunit_cases(row) if row["Evidence"].startswith("kunit") else []}
 
 
@@ -223,8 +225,9 @@ def matrix():
     """One object for each driver, as build/matrix.json has them"""
     res = []
     for driver in drivers():
-        rows = [collections.defaultdict(lambda: "none", r) for r in load(driver)[1]]
-        broken = [violation(r) for r in rows if r["Violation"] != "none"]
+        head, rows = load(driver)
+        rows = [collections.defaultdict(lambda: "none", r) for r in rows]
+        broken = [violation(r, head["Files"]) for r in rows if r["Violation"] != "none"]
         left = collections.Counter(b["left"].split(",")[0] for b in broken)
         res.append({"driver": driver, "rows": len(rows), "stock": len(broken),
                     "left": len(broken) - sum(left[w] for w in ("none", *REASONS)), **{w: left[w] for w in REASONS},
