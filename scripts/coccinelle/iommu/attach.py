@@ -105,17 +105,22 @@ class Driver:
         self.path = self.reach(set(self.callbacks))
 
     def callees(self, f):
+        """Those functions of the driver that a function calls, by pointers and through other functions, too: (name, offset,
+        arguments or None)"""
         for name, at, args in f.calls:
-            if name in self.functions:
-                yield name, args
-            if f.body[:at].rstrip().endswith(("->", ".")):
+            if f.body[:at].endswith(("->", ".")):
                 for g in self.fields.get(name, ()):
-                    yield g, args
+                    yield g, at, args
+            elif name in self.functions:
+                yield name, at, args
             if not LATER.search(name):
                 for a in args:
                     a = a.strip().lstrip("&")
                     if a in self.functions and a != name:
-                        yield a, None
+                        yield a, at, None
+        for m in re.finditer(r"(?<![\w.>])\w+\s*=\s*&?(\w+);", f.body):
+            if m[1] in self.functions:
+                yield m[1], m.start(), None
 
     def reach(self, names):
         todo, seen = list(names), set()
@@ -125,7 +130,25 @@ class Driver:
                 continue
             seen.add(name)
             for f in self.functions.get(name, ()):
-                todo += [g for g, _ in self.callees(f)]
+                todo += [g for g, _, _ in self.callees(f)]
+        return seen
+
+    @functools.cached_property
+    def identity(self):
+        """Those functions of the path that identity domains alone reach, which a device need not be able to have"""
+        kind = {name for name in self.callbacks if "identity" in name}
+        return self.reach(kind) - self.reach(set(self.callbacks) - kind)
+
+    @functools.cached_property
+    def returned(self):
+        """Those functions of the path whose return value is a callback's in the end"""
+        todo, seen = list(self.callbacks), set()
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                for f in self.functions.get(name, ()):
+                    todo += [g for g, at, args in self.callees(f) if args is None or passed_on(f, at)]
         return seen
 
     @functools.cached_property
@@ -153,7 +176,7 @@ class Driver:
                         for a in args[:2]:
                             if re.fullmatch(r"\s*\w+\s*", a):
                                 res.setdefault((name, a.strip()), set()).update(*(self.of(f, b, res) for b in args))
-                    for g, args in self.callees(f):
+                    for g, _, args in self.callees(f):
                         for h in self.functions.get(g, ()) if args is not None and g in self.path else ():
                             for (_, p), a in zip(h.params, args):
                                 if not res.get((g, p)) or not {"domain", "dev"} & res[g, p]:
@@ -167,9 +190,68 @@ class Driver:
         """What an expression in a function is made from"""
         known = self.origins if known is None else known
         res = set()
+        expr = re.sub(r"\b\w*domain\s*->\s*type\b", "", expr)      # a fresh domain will have the same
         for m in re.finditer(r"(?<![\w.>])([A-Za-z_]\w*)\b(?!\s*\()", re.sub(r"->|\.", ">", expr).replace("> ", ">")):
             res |= known.get((f.name, m[1]), set())
         return res
+
+
+    @functools.cached_property
+    def fresh(self):
+        """{function: offset} of the path that are called only for a domain that nobody is attached to, from an offset on:
+        by `if (!domain->field) ... f()`, or as they leave at once otherwise"""
+        res, sites = {}, {}
+        for name in self.path:
+            for f in self.functions.get(name, ()):
+                for m in re.finditer(r"\bif \((\w+(?:->|\.)[\w.>-]+)\)\s*\{?\s*(?:return 0;|goto \w+;)", f.body):
+                    if self.of(f, m[1]) == {"domain"} and not re.search(r"\breturn -", f.body[:m.start()]):
+                        res.setdefault(name, m.end())
+                for g, at, _ in self.callees(f):
+                    if g != name:
+                        before = f.body[:at]
+                        m = None
+                        for m in re.finditer(r"\bif \(!(\w+(?:->|\.)[\w.>-]+)\)\s*(\{|[^;{}]*$)", before):
+                            pass
+                        inside = m and self.of(f, m[1]) == {"domain"} and not re.search(
+                            "^" + re.match(r"[ \t]*", before[before.rfind("\n", 0, m.start()) + 1:])[0] + r"\}",
+                            before[m.end():], re.M)
+                        sites.setdefault(g, []).append((name, at, inside))
+        while True:
+            more = {g for g, where in sites.items() if g not in res and g not in self.callbacks
+                    and all(inside or n in res and at > res[n] for n, at, inside in where)}
+            if not more:
+                return res
+            res.update(dict.fromkeys(more, 0))
+
+
+def passed_on(f, at):
+    """What the call at an offset of a function's body returns, the function returns: "" if not, or how it is checked"""
+    m = re.search(r"(?:\breturn\s+|(\w+)\s*=\s*)(?:\w+(?:->|\.))*$", f.body[max(0, at - 200):at])
+    if not m or not m[1]:
+        return m and "return"
+    text, x = f.body[f.body.find(";", at) + 1:], m[1]
+    while m := re.match(r"\s*?\n?(\t+)(?:\} )?else\b( if \()?", text):        # a branch that is not taken then
+        at = m.end() + (len(",".join(arguments(text, m.end()))) + 1 if m[2] else 0)
+        brace = re.match(r"\s*\{", text[at:])
+        text = text[at + (re.search(rf"^{m[1]}(?=\}})", text[at:], re.M).end() if brace else text[at:].find(";")) + 1 - bool(brace):]
+        text = re.sub(r"^\}(?! else)", "", text)
+    value, changed = rf"\breturn (?:PTR_ERR\()?{x}\b", rf"\b{x}\s*=[^=]"
+    if not re.search(value, text):
+        return ""
+    how, check = "return", re.match(r"\s*(?:\}\s*)?if \(", text)
+    if check and re.search(rf"\b{x}\b", cond := ",".join(arguments(text, check.end()))):
+        block = text[check.end() + len(cond) + 1:]
+        if block.lstrip().startswith("{"):
+            block = block[:re.search(r"^" + re.match(r"\s*?(\t+)(?:\} )?if", text)[1] + r"\}", block, re.M).end()]
+        else:
+            block = block[:block.find(";") + 1]
+        if not re.fullmatch(rf"!{x}", cond.strip()):        # else the rest of the function sees the error
+            if leave := re.search(r"\b(return|goto|break)\b", block):
+                return cond if not re.search(changed, block[:leave.start()]) and (
+                    leave[0] != "return" or re.match(value, block[leave.start():])) else ""
+        how, text = cond, text[text.find(block) + len(block):]
+    end = re.search(r"^\t(\t*)return\b[^;]*;", text, re.M)
+    return how if end and re.search(value, end[0]) and not re.search(changed, text[:end.start()]) else ""
 
 
 @functools.cache
@@ -192,3 +274,110 @@ def on_path(p):
     d = driver(p.file)
     return p.current_element in d.path and next(
         (f for f in d.functions.get(p.current_element, ()) if f.file == p.file), None)
+
+
+def device_alone(f, p, expr):
+    """The condition depends on the device or its IOMMU alone, or any fresh domain would meet it, too."""
+    d, m = driver(f.file), re.match(r"\s*!\s*([\w.>-]+)$", expr)
+    if m and re.search(rf"{re.escape(m[1])}\s*=[^;]*alloc", f.body):      # no memory
+        return False
+    if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
+        return False            # nor what compares a domain with the IOMMU, feature by feature
+    return bool(expr) and (d.of(f, expr) == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
+
+
+def conditions(f, errno):
+    """The conditions under which a function returns an errno"""
+    return [condition(f, f.line + f.body.count("\n", 0, m.start())) for m in re.finditer(rf"\breturn -{errno}\b", f.body)]
+
+
+class At:
+    """A position of another line of a file"""
+    def __init__(self, p, line):
+        self.file, self.line, self.column, self.column_end = p.file, str(line), "0", "0"
+
+
+def cases(f, p):
+    """[(position, condition)] of an errno at a position: its own, or where it is set in advance (`ret = -EINVAL;`, then
+    `if (...) goto out;`), those of the ifs that go out with it"""
+    text = f.body[offset(f, p):]
+    m = re.match(r"[^;\n]*?(\w+) = -\w+;\s*(\w*)", text)
+    if not m or m[2] in ("goto", "return", "break") or text[m.end():].startswith("}"):
+        return [(p, condition(f, int(p.line)))]
+    res = []
+    for n in re.finditer(rf"\b{m[1]} = |\breturn\b|\bif \(", text[m.end(1) + 3:]):
+        rest = text[m.end(1) + 3 + n.start():]
+        if not n[0].startswith("if"):
+            break
+        cond = ",".join(arguments(rest, 4))
+        if re.match(r"\s*(\{\s*)?(\w+\([^;]*\);\s*)?goto\b", rest[4 + len(cond) + 1:]):
+            res.append((At(p, int(p.line) + text[:m.end(1) + 3 + n.start()].count("\n")), cond))
+    return res
+
+
+def offset(f, p):
+    return sum(len(t) + 1 for t in f.body.split("\n")[:int(p.line) - f.line])
+
+
+def mismatch(f, expr):
+    """The condition compares what comes from the domain with what comes from the device."""
+    d = driver(f.file)
+    parts = re.split(r"&&|\|\|", expr)
+    return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)", part.replace("->", ".")) for part in parts) or (
+        len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
+
+
+_seen = set()
+
+
+def first(p):
+    """True once for each position: isomorphisms match the same code several times."""
+    key = p.file, p.line, p.column
+    return key not in _seen and not _seen.add(key)
+
+
+def passed(f, p, name):
+    """passed_on() of the call at a position, if the attach callback returns what the function returns"""
+    return f.name in driver(f.file).returned and passed_on(f, f.body.find(name, offset(f, p) + int(p.column)))
+
+
+def condition(f, line):
+    """The condition under which a statement runs: that of the innermost if, of all ifs before an else, or what a switch
+    looks at; an empty string at the outermost level"""
+    lines = f.body.expandtabs(8).split("\n")[:line - f.line + 1]      # kernel style: the indentation tells
+    width = [len(t) - len(t.lstrip()) if t.strip() else 999 for t in lines]
+    n, level = len(lines) - 1, width[-1]
+    while n > 0 and level > 8:
+        n -= 1
+        m = re.match(r"(?:\} )?(?:(else )?(if|switch|while|for\w*) \(|(else|case|default)\b)", lines[n].lstrip())
+        if width[n] > level or width[n] == level and not (m and m[3] in ("case", "default")) or not m:
+            continue
+        level = width[n]
+        if m[2] in ("while",) or m[2] and m[2].startswith("for"):
+            continue
+        text = "\n".join(lines[n:])
+        if m[2]:
+            return ",".join(arguments(text, text.index("(") + 1))
+        if m[3] != "else":
+            continue            # on to the switch
+        text = ""
+        while n > 0:
+            n -= 1
+            if width[n] == level and (m := re.match(r"(\} else )?if \(", lines[n].lstrip())):
+                rest = "\n".join(lines[n:])
+                text += " || " + ",".join(arguments(rest, rest.index("(") + 1))
+                if not m[1]:
+                    return text
+            elif width[n] < level:
+                return text
+    return ""
+
+
+# Parts of the kernel whose errnos are about something else than a domain. Those that cannot be -EINVAL are not here.
+FOREIGN = re.compile(r"(devm_)?(pm_runtime_(get_sync|resume_and_get|get_if_\w+|resume)|clk(_bulk)?_(enable|prepare|prepare_enable)"
+                     r"|request_(threaded_)?irq|regmap_\w+|reset_control_\w+|pci_(enable|reset|prepare)_\w+|qcom_scm_\w+"
+                     r"|zpci_register_ioat|iommu_fwspec_\w+|arm_smccc_\w+|hv_\w+|rpm_\w+|regulator_\w+|power_domain_\w+)$")
+
+
+def foreign(name):
+    return bool(FOREIGN.match(name))
