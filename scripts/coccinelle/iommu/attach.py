@@ -122,7 +122,8 @@ class Driver:
             if m[1] in self.functions:
                 yield m[1], m.start(), None
 
-    def reach(self, names):
+    def reach(self, names, call=lambda f, at: True):
+        """What functions reach by calls that are of a kind"""
         todo, seen = list(names), set()
         while todo:
             name = todo.pop()
@@ -130,7 +131,7 @@ class Driver:
                 continue
             seen.add(name)
             for f in self.functions.get(name, ()):
-                todo += [g for g, _, _ in self.callees(f)]
+                todo += [g for g, at, args in self.callees(f) if args is None or call(f, at)]
         return seen
 
     @functools.cached_property
@@ -142,14 +143,12 @@ class Driver:
     @functools.cached_property
     def returned(self):
         """Those functions of the path whose return value is a callback's in the end"""
-        todo, seen = list(self.callbacks), set()
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                for f in self.functions.get(name, ()):
-                    todo += [g for g, at, args in self.callees(f) if args is None or passed_on(f, at)]
-        return seen
+        return self.reach(self.callbacks, passed_on)
+
+    @functools.cached_property
+    def checked(self):
+        """Those functions of the path whose return value is looked at on the whole way from the callback"""
+        return self.reach(self.callbacks, lambda f, at: re.search(r"(?:[=(!]|&&|\|\||\breturn)\s*(?:\w+(?:->|\.))*$", f.body[:at]))
 
     @functools.cached_property
     def origins(self):
@@ -224,32 +223,44 @@ class Driver:
             res.update(dict.fromkeys(more, 0))
 
 
+def branch(text, at):
+    """The statement or block at an offset"""
+    if not text[at:].lstrip().startswith("{"):
+        return text[at:text.find(";", at) + 1]
+    end, depth = text.index("{", at), 0
+    while True:
+        depth += (text[end] == "{") - (text[end] == "}")
+        end += 1
+        if not depth:
+            return text[at:end]
+
+
+def skip_else(text):
+    """What is run after the place where a text begins: not the other branches of the ifs that it stands in"""
+    while m := re.match(r"\s*(?:\}\s*)?else\b( if \()?", text):
+        at = m.end() + (len(",".join(arguments(text, m.end()))) + 1 if m[1] else 0)
+        text = text[at + len(branch(text, at)):]
+    return text
+
+
 def passed_on(f, at):
     """What the call at an offset of a function's body returns, the function returns: "" if not, or how it is checked"""
     m = re.search(r"(?:\breturn\s+|(\w+)\s*=\s*)(?:\w+(?:->|\.))*$", f.body[max(0, at - 200):at])
     if not m or not m[1]:
         return m and "return"
     text, x = f.body[f.body.find(";", at) + 1:], m[1]
-    while m := re.match(r"\s*?\n?(\t+)(?:\} )?else\b( if \()?", text):        # a branch that is not taken then
-        at = m.end() + (len(",".join(arguments(text, m.end()))) + 1 if m[2] else 0)
-        brace = re.match(r"\s*\{", text[at:])
-        text = text[at + (re.search(rf"^{m[1]}(?=\}})", text[at:], re.M).end() if brace else text[at:].find(";")) + 1 - bool(brace):]
-        text = re.sub(r"^\}(?! else)", "", text)
+    text = skip_else(text)
     value, changed = rf"\breturn (?:PTR_ERR\()?{x}\b", rf"\b{x}\s*=[^=]"
     if not re.search(value, text):
         return ""
     how, check = "return", re.match(r"\s*(?:\}\s*)?if \(", text)
     if check and re.search(rf"\b{x}\b", cond := ",".join(arguments(text, check.end()))):
-        block = text[check.end() + len(cond) + 1:]
-        if block.lstrip().startswith("{"):
-            block = block[:re.search(r"^" + re.match(r"\s*?(\t+)(?:\} )?if", text)[1] + r"\}", block, re.M).end()]
-        else:
-            block = block[:block.find(";") + 1]
+        block = branch(text, check.end() + len(cond) + 1)
         if not re.fullmatch(rf"!{x}", cond.strip()):        # else the rest of the function sees the error
             if leave := re.search(r"\b(return|goto|break)\b", block):
                 return cond if not re.search(changed, block[:leave.start()]) and (
                     leave[0] != "return" or re.match(value, block[leave.start():])) else ""
-        how, text = cond, text[text.find(block) + len(block):]
+        how, text = cond, skip_else(text[text.find(block) + len(block):])
     end = re.search(r"^\t(\t*)return\b[^;]*;", text, re.M)
     return how if end and re.search(value, end[0]) and not re.search(changed, text[:end.start()]) else ""
 
@@ -327,13 +338,24 @@ def mismatch(f, expr):
         len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
 
 
-_seen = set()
+@functools.cache
+def accepted():
+    """{(rule, function, line of code)} of the list beside this file: what breaks the rule and is right as it stands"""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "accepted"), encoding="utf-8") as f:
+        lines = [ln.rstrip("\n") for ln in f if not ln.startswith("#") and ln.strip()]
+    res = {}
+    for ln in lines:
+        m = re.fullmatch(r"(\w+) (\w+): (.+?) -- (.+)", ln)
+        if not m:
+            raise ValueError(f"accepted: not of the form `rule function: line of code -- reason`: {ln}")
+        res[m[1], m[2], m[3]] = m[4]
+    return res
 
 
-def first(p):
-    """True once for each position: isomorphisms match the same code several times."""
-    key = p.file, p.line, p.column
-    return key not in _seen and not _seen.add(key)
+def finding(rule, f, p, text):
+    """[(position, message)], or an empty list for what is accepted"""
+    code = f.body.split("\n")[int(p.line) - f.line].strip()
+    return [] if (rule, f.name, code) in accepted() else [(p, f"ERROR: {f.name}() {text}")]
 
 
 def passed(f, p, name):
@@ -381,3 +403,12 @@ FOREIGN = re.compile(r"(devm_)?(pm_runtime_(get_sync|resume_and_get|get_if_\w+|r
 
 def foreign(name):
     return bool(FOREIGN.match(name))
+
+
+_seen = set()
+
+
+def first(p):
+    """True once for each position: isomorphisms match the same code several times."""
+    key = p.file, p.line, p.column
+    return key not in _seen and not _seen.add(key)

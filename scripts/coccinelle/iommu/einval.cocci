@@ -17,22 +17,45 @@ import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import attach
 
-@r@
-expression x;
+def wrong(p, c):
+    f = attach.on_path(p)
+    return [w for at, condition in (attach.cases(f, p) if f else []) if attach.device_alone(f, at, condition)
+            for w in attach.finding("einval", f, at, f"returns -{c}, and does so for any domain; return -ENODEV")]
+
+
+def here(p, c):
+    return any(at is p for at, _ in wrong(p, c))
+
+
+@r depends on report || org@
 constant c = {EINVAL, ENXIO, ENOENT, EFAULT, EIO};
 position p;
 @@
-(
- return -c@p;
-|
- x = -c@p;
-)
+ c@p
+
+@depends on context@
+constant c = {EINVAL, ENXIO, ENOENT, EFAULT, EIO};
+position p : script:python(c) { here(p[0], c) };
+@@
+* c@p
+
+@depends on patch@
+constant c = {EINVAL, ENXIO, ENOENT, EFAULT, EIO};
+position p : script:python(c) { here(p[0], c) };
+@@
+- c@p
++ ENODEV
 
 @script:python depends on report@
 p << r.p;
 c << r.c;
 @@
-f = attach.on_path(p[0])
-for at, condition in attach.cases(f, p[0]) if f else []:
-    if attach.device_alone(f, at, condition):
-        coccilib.report.print_report(at, f"ERROR: {f.name}() returns -{c}, and does so for any domain; return -ENODEV")
+for at, text in wrong(p[0], c):
+    coccilib.report.print_report(at, text)
+
+@script:python depends on org@
+p << r.p;
+c << r.c;
+@@
+for at, text in wrong(p[0], c):
+    coccilib.org.print_todo(at, text)

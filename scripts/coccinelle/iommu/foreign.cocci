@@ -6,7 +6,6 @@
 // Comments: attach.py finds the functions that ->attach_dev() reaches.
 // Options: --no-includes
 
-virtual patch
 virtual context
 virtual org
 virtual report
@@ -17,16 +16,35 @@ import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import attach
 
-@r@
+def wrong(p, g):
+    f = attach.on_path(p)
+    if not f or not attach.foreign(g) or not attach.passed(f, p, g):
+        return []
+    return attach.finding("foreign", f, p, f"passes on what {g}() returns, -EINVAL too; return -ENODEV in its place")
+
+
+@r depends on report || org@
 identifier g;
 position p;
 @@
  g@p(...)
 
+@depends on context@
+identifier g;
+position p : script:python(g) { bool(wrong(p[0], g)) };
+@@
+* g@p(...)
+
 @script:python depends on report@
 p << r.p;
 g << r.g;
 @@
-f = attach.on_path(p[0])
-if f and attach.foreign(g) and attach.passed(f, p[0], g) and attach.first(p[0]):
-    coccilib.report.print_report(p[0], f"ERROR: {f.name}() passes on what {g}() returns, -EINVAL too; return -ENODEV in its place")
+for at, text in wrong(p[0], g):
+    coccilib.report.print_report(at, text)
+
+@script:python depends on org@
+p << r.p;
+g << r.g;
+@@
+for at, text in wrong(p[0], g):
+    coccilib.org.print_todo(at, text)

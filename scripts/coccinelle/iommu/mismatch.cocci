@@ -16,22 +16,46 @@ import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import attach
 
-@r@
-expression x;
-constant c != {EINVAL, ENOMEM};
+def wrong(p, c):
+    f = attach.on_path(p)
+    return [w for at, condition in (attach.cases(f, p) if f else [])
+            if f.name in attach.driver(f.file).returned and attach.mismatch(f, condition)
+            for w in attach.finding("mismatch", f, at, f"returns -{c} for a domain that does not fit the device; return -EINVAL")]
+
+
+def here(p, c):
+    return any(at is p for at, _ in wrong(p, c))
+
+
+@r depends on report || org@
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EMEDIUMTYPE};
 position p;
 @@
-(
- return -c@p;
-|
- x = -c@p;
-)
+ c@p
+
+@depends on context@
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EMEDIUMTYPE};
+position p : script:python(c) { here(p[0], c) };
+@@
+* c@p
+
+@depends on patch@
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EMEDIUMTYPE};
+position p : script:python(c) { here(p[0], c) };
+@@
+- c@p
++ EINVAL
 
 @script:python depends on report@
 p << r.p;
 c << r.c;
 @@
-f = attach.on_path(p[0])
-for at, condition in attach.cases(f, p[0]) if f and f.name in attach.driver(f.file).returned else []:
-    if attach.mismatch(f, condition):
-        coccilib.report.print_report(at, f"ERROR: {f.name}() returns -{c} for a domain that does not fit the device; return -EINVAL")
+for at, text in wrong(p[0], c):
+    coccilib.report.print_report(at, text)
+
+@script:python depends on org@
+p << r.p;
+c << r.c;
+@@
+for at, text in wrong(p[0], c):
+    coccilib.org.print_todo(at, text)
