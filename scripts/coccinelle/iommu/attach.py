@@ -175,6 +175,9 @@ class Driver:
                         for a in args[:2]:
                             if re.fullmatch(r"\s*\w+\s*", a):
                                 res.setdefault((name, a.strip()), set()).update(*(self.of(f, b, res) for b in args))
+                    for _, _, args in f.calls:              # what a call fills in
+                        for m in re.finditer(r"^\s*&(\w+)\s*$", "\n".join(args), re.M):
+                            res.setdefault((name, m[1]), set()).update(*(self.of(f, a, res) for a in args))
                     for g, _, args in self.callees(f):
                         for h in self.functions.get(g, ()) if args is not None and g in self.path else ():
                             for (_, p), a in zip(h.params, args):
@@ -250,7 +253,8 @@ def passed_on(f, at):
         return m and "return"
     text, x = f.body[f.body.find(";", at) + 1:], m[1]
     text = skip_else(text)
-    value, changed = rf"\breturn (?:PTR_ERR\()?{x}\b", rf"\b{x}\s*=[^=]"
+    # Not `return ret == -EINVAL ? -ENODEV : ret`
+    value, changed = rf"\breturn (?:PTR_ERR\()?{x}\b(?:\)?;|[^;=]*\?[^;]*\b{x}\b)", rf"\b{x}\s*=[^=]"
     if not re.search(value, text):
         return ""
     how, check = "return", re.match(r"\s*(?:\}\s*)?if \(", text)
@@ -294,7 +298,7 @@ def device_alone(f, p, expr):
         return False
     if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
         return False            # nor what compares a domain with the IOMMU, feature by feature
-    return bool(expr) and (d.of(f, expr) == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
+    return bool(expr) and not re.search(r"-\s*E[A-Z]+\b", expr) and (d.of(f, expr) == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
 
 
 def conditions(f, errno):
@@ -312,6 +316,8 @@ def cases(f, p):
     """[(position, condition)] of an errno at a position: its own, or where it is set in advance (`ret = -EINVAL;`, then
     `if (...) goto out;`), those of the ifs that go out with it"""
     text = f.body[offset(f, p):]
+    if not re.search(r"(?:\breturn|[^=!<>]=)\s*-$", text[:int(p.column)]):
+        return []
     m = re.match(r"[^;\n]*?(\w+) = -\w+;\s*(\w*)", text)
     if not m or m[2] in ("goto", "return", "break") or text[m.end():].startswith("}"):
         return [(p, condition(f, int(p.line)))]
@@ -333,6 +339,8 @@ def offset(f, p):
 def mismatch(f, expr):
     """The condition compares what comes from the domain with what comes from the device."""
     d = driver(f.file)
+    if re.search(r"-\s*E[A-Z]+\b", expr):       # it translates an errno
+        return False
     parts = re.split(r"&&|\|\|", expr)
     return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)", part.replace("->", ".")) for part in parts) or (
         len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
