@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+"""lint: where the attach paths of a kernel tree break the contract
+
+Runs the semantic patches of scripts/coccinelle/iommu on a kernel tree, of 5.10 to today's, as it stands: on what it has in
+drivers/iommu and who calls it, or on the files that are named. Prints `file:line: rule: what is wrong; what to do`. What is
+right as it stands is in scripts/coccinelle/iommu/accepted, with the reason; --all shows that, too.
+
+Exit status: 0 nothing found, 1 findings, 2 it could not run."""
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from lib import JOBS, TOP, colour, say
+
+RULES = os.path.join(TOP, "scripts/coccinelle/iommu")
+SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class CannotRun(Exception):
+    pass
+
+
+def arguments(parser):
+    parser.add_argument("tree", help="a kernel tree")
+    parser.add_argument("file", nargs="*", help="of that tree; without one all of drivers/iommu and arch/powerpc/kernel/iommu.c")
+    parser.add_argument("--rule", action="append", help="one of the rules; may be given again")
+    parser.add_argument("--all", action="store_true", help="what is accepted, too")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects with file, line, rule, text")
+    parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0")
+
+
+def rules():
+    """{name: what it finds}: the rules, in order of their names"""
+    res = {}
+    for path in sorted(glob.glob(f"{RULES}/*.cocci")):
+        with open(path, encoding="utf-8") as f:
+            res[os.path.basename(path)[:-6]] = " ".join(ln[4:].strip() for ln in f if ln.startswith("/// "))
+    return res
+
+
+def run_rule(tree, rule, groups, everything):
+    """The findings of a rule: {(file, line, rule, text)}"""
+    env = dict(os.environ, PYTHONPATH=RULES, PYTHONDONTWRITEBYTECODE="1", **({"ACCEPTED": os.devnull} if everything else {}))
+    cmd = ["spatch", "--very-quiet", "-D", "report", "--no-includes", "--cocci-file", f"{RULES}/{rule}.cocci",
+           "--file-groups", groups]
+    res = subprocess.run(cmd, cwd=tree, env=env, capture_output=True, text=True, errors="replace")
+    if res.returncode or "Error in Python script" in res.stderr:
+        raise CannotRun(f"spatch failed with {rule}.cocci: {(res.stderr or res.stdout).strip()[-1500:]}")
+    return {(m[1], int(m[2]), rule, m[3])
+            for m in re.finditer(r"^(\S+?):(\d+):\d+-\d+: (?:ERROR|WARNING): (.*)$", res.stdout, re.M)}
+
+
+def attach_files(tree):
+    """The files of a tree that can be on an attach path"""
+    found = sorted(glob.glob("drivers/iommu/**/*.c", root_dir=tree, recursive=True))
+    return [f for f in [*found, "arch/powerpc/kernel/iommu.c"] if os.path.exists(f"{tree}/{f}") and not f.endswith("-test.c")]
+
+
+def lint(tree, files=(), only=(), everything=False):
+    """The findings in a tree, sorted; raises CannotRun"""
+    have = rules()
+    if odd := set(only) - set(have):
+        raise CannotRun(f"there is no rule {', '.join(sorted(odd))}; the rules are {', '.join(have)}")
+    if not os.path.isdir(f"{tree}/drivers/iommu"):
+        raise CannotRun(f"{tree} is no kernel tree: it has no drivers/iommu")
+    for file in files:
+        if not os.path.isfile(f"{tree}/{file}"):
+            raise CannotRun(f"{tree} has no file {file}")
+    files = list(files) or attach_files(tree)
+    with tempfile.NamedTemporaryFile("w", suffix=".files") as groups, concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        groups.write("\n\n".join(files) + "\n")       # each for itself
+        groups.flush()
+        return sorted(set().union(*pool.map(lambda rule: run_rule(tree, rule, groups.name, everything), only or have)))
+
+
+def sarif(findings):
+    results = [{"ruleId": rule, "level": "error", "message": {"text": text}, "locations": [{"physicalLocation": {
+        "artifactLocation": {"uri": file}, "region": {"startLine": line}}}]} for file, line, rule, text in findings]
+    driver = {"name": "attach-contract", "rules": [{"id": r, "fullDescription": {"text": text}} for r, text in rules().items()]}
+    return {"$schema": SARIF, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+
+
+def command(args):
+    try:
+        found = lint(args.tree, args.file, args.rule or (), args.all)
+    except (CannotRun, OSError) as e:
+        say(f"error: {e}")
+        sys.exit(2)
+    if args.json:
+        print(json.dumps([dict(zip(("file", "line", "rule", "text"), f)) for f in found], indent=1))
+    elif args.sarif:
+        print(json.dumps(sarif(found), indent=1))
+    else:
+        for file, line, rule, text in found:
+            print(f"{file}:{line}: {colour('31', rule, sys.stdout)}: {text}")
+        say(f"{len(found)} findings by {len(args.rule or rules())} rules")
+    sys.exit(1 if found else 0)
