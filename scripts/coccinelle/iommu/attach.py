@@ -102,6 +102,8 @@ class Driver:
                 block = block[:re.search(r"^\t?\}", block + "\n}", re.M).start()]
                 for c in re.finditer(rf"\.({CALLBACKS})\s*=\s*(\w+)", block):
                     self.callbacks.setdefault(c[2], c[1])
+        if any(f.endswith("drivers/iommu/iommu.c") for f in files):
+            self.callbacks = {n: "" for n in self.functions if re.match(r"iommu_(attach|replace)_(device|group)|iommu_\w+_claim_dma", n)}
         self.path = self.reach(set(self.callbacks))
 
     def callees(self, f):
@@ -291,11 +293,16 @@ def on_path(p):
         (f for f in d.functions.get(p.current_element, ()) if f.file == p.file), None)
 
 
-def device_alone(f, p, expr):
+def device_alone(f, p, expr, errno):
     """The condition depends on the device or its IOMMU alone, or any fresh domain would meet it, too."""
-    d, m = driver(f.file), re.match(r"\s*!\s*([\w.>-]+)$", expr)
-    if m and re.search(rf"{re.escape(m[1])}\s*=[^;]*alloc", f.body):      # no memory
+    d = driver(f.file)
+    if lost(f, int(p.line), expr):      # of memory or IDs
         return False
+    if errno == "EINVAL" and re.search(r"\bcase \w+:\s*$", f.body[:offset(f, p)]) and not re.search(r"struct (iommu_domain|device) ", str(f.params)):
+        return f.name in d.returned         # it translates an answer of the device
+    known = set().union(*(d.origins.get((f.name, x), set()) for _, x in f.params))
+    if f.name not in d.callbacks and f.params and (not known or not expr and known == {"dev"}):
+        return f.name in d.returned         # a function that knows no domain
     if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
         return False            # nor what compares a domain with the IOMMU, feature by feature
     return bool(expr) and not re.search(r"-\s*E[A-Z]+\b", expr) and (d.of(f, expr) == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
@@ -318,11 +325,11 @@ def cases(f, p):
     text = f.body[offset(f, p):]
     if not re.search(r"(?:\breturn|[^=!<>]=)\s*-$", text[:int(p.column)]):
         return []
-    m = re.match(r"[^;\n]*?(\w+) = -\w+;\s*(\w*)", text)
-    if not m or m[2] in ("goto", "return", "break") or text[m.end():].startswith("}"):
+    m, before = re.match(r"[^;\n]*?(\w+) = -\w+;\s*(\w*)", text), f.body[:offset(f, p)].rstrip()
+    if not m or m[2] in ("goto", "return", "break") or text[m.end():].startswith("}") or before.endswith((")", "else")):
         return [(p, condition(f, int(p.line)))]
     res = []
-    for n in re.finditer(rf"\b{m[1]} = |\breturn\b|\bif \(", text[m.end(1) + 3:]):
+    for n in re.finditer(rf"\b{m[1]} = |\bif \(", text[m.end(1) + 3:]):
         rest = text[m.end(1) + 3 + n.start():]
         if not n[0].startswith("if"):
             break
@@ -336,11 +343,13 @@ def offset(f, p):
     return sum(len(t) + 1 for t in f.body.split("\n")[:int(p.line) - f.line])
 
 
-def mismatch(f, expr):
-    """The condition compares what comes from the domain with what comes from the device."""
+def mismatch(f, expr, errno=""):
+    """The condition compares what comes from the domain with what comes from the device; or the domain is taken."""
     d = driver(f.file)
     if re.search(r"-\s*E[A-Z]+\b", expr):       # it translates an errno
         return False
+    if errno in ("EBUSY", "EEXIST") and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
+        return True
     parts = re.split(r"&&|\|\|", expr)
     return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)|^\s*!\s*\w+\s*\(", part.replace("->", ".")) for part in parts) or (
         len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
@@ -348,22 +357,62 @@ def mismatch(f, expr):
 
 @functools.cache
 def accepted():
-    """{(rule, function, line of code)} of the list beside this file: what breaks the rule and is right as it stands"""
+    """[(rule, function, code, reason)] of the list beside this file: what a rule reports and is right as it stands"""
+    res = []
     with open(os.environ.get("ACCEPTED") or os.path.join(os.path.dirname(__file__), "accepted"), encoding="utf-8") as f:
-        lines = [ln.rstrip("\n") for ln in f if not ln.startswith("#") and ln.strip()]
-    res = {}
-    for ln in lines:
-        m = re.fullmatch(r"(\w+) (\w+): (.+?) -- (.+)", ln)
-        if not m:
-            raise ValueError(f"accepted: not of the form `rule function: line of code -- reason`: {ln}")
-        res[m[1], m[2], m[3]] = m[4]
+        for ln in f:
+            m = re.fullmatch(r"(?:#.*|(\w+) (\w+): (.+?) -- (.+)|)\n", ln)
+            if not m:
+                raise ValueError(f"accepted: not of the form `rule function: code -- reason`: {ln}")
+            if m[1]:
+                res.append(m.groups())
     return res
 
 
 def finding(rule, f, p, text):
     """[(position, message)], or an empty list for what is accepted"""
-    code = f.body.split("\n")[int(p.line) - f.line].strip()
-    return [] if (rule, f.name, code) in accepted() else [(p, f"ERROR: {f.name}() {text}")]
+    line = int(p.line)
+    code = " ".join(f"{condition(f, line)} {f.body.split(chr(10))[line - f.line]}".split())
+    right = any((rule, f.name) == (r, name) and c in code for r, name, c, _ in accepted())
+    return [] if right else [(p, f"ERROR: {f.name}() {text}")]
+
+
+ALLOC = re.compile(r"alloc|get_zeroed_page|get_free_page|kmemdup|(devm_)?request_(threaded_)?irq$")
+COUNTED = re.compile(r"(ida|idr|xa)_alloc|ida_simple_get|idr_get|find_(first|next)_zero_bit")
+
+
+def errnos(d, name, seen=()):
+    """Which of ENOMEM and ENOSPC a call is about to return: those that the driver's functions name, or pass on"""
+    if COUNTED.match(name):
+        return {"ENOSPC"}
+    if name not in d.functions:
+        return {"ENOMEM"} if ALLOC.search(name) else set()
+    res = set()
+    for f in d.functions[name] if name not in seen else ():
+        res |= set(re.findall(r"-(ENOMEM|ENOSPC)\b", f.body))
+        for g, at, args in d.callees(f):
+            if args is not None and (passed_on(f, at) or re.search(r"\breturn NULL;", f.body)):
+                res |= errnos(d, g, (*seen, name))
+        for g, at, _ in f.calls:
+            if g not in d.functions and (re.search(r"\breturn (NULL;|-)", f.body) or passed_on(f, at)):
+                res |= errnos(d, g)
+    return res or ({"ENOMEM"} if ALLOC.search(name) else res)
+
+
+def lost(f, line, condition):
+    """[(callee, errno)] of what a condition is about: the failure of a call, or of what it has put into a variable"""
+    d, before, res = driver(f.file), "\n".join(f.body.split("\n")[:line - f.line]), []
+    for part in re.split(r"&&|\|\|", condition):
+        m = re.fullmatch(r"\s*(?:(?:un)?likely|IS_ERR\w*)?[\s(!]*([A-Za-z_]\w*(?:(?:->|\.)\w+)*)(\s*\(.*)?[)\s]*(?:[!=<>]=?[^=].*)?", part, re.S)
+        if not m:
+            continue
+        name = m[1] if m[2] else ""
+        if not name:
+            sets = list(re.finditer(rf"(?<![\w.>]){re.escape(m[1])}\s*=(?!=)([^;]*);", before))
+            call = sets and re.match(r"\s*(?:\([^()]*\)\s*)?(\w+)\s*\(", sets[-1][1])
+            name = call[1] if call else ""
+        res += [(name, e) for e in errnos(d, name)] if name else []
+    return sorted(set(res))
 
 
 def passed(f, p, name):

@@ -19,7 +19,7 @@ import attach
 
 def wrong(p, c):
     f = attach.on_path(p)
-    return [w for at, condition in (attach.cases(f, p) if f else []) if attach.device_alone(f, at, condition)
+    return [w for at, condition in (attach.cases(f, p) if f else []) if attach.device_alone(f, at, condition, c)
             for w in attach.finding("einval", f, at, f"returns -{c}, and does so for any domain; return -ENODEV")]
 
 

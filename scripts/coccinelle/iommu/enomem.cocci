@@ -16,55 +16,46 @@ import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import attach
 
-def wrong(p, g="it"):
+def wrong(p, c):
     f = attach.on_path(p)
-    if not f or f.name not in attach.driver(f.file).checked:
-        return []
-    return attach.finding("enomem", f, p, f"says otherwise when {g}() has no memory; return -ENOMEM")
+    return [w for at, condition in (attach.cases(f, p) if f else []) for g, errno in attach.lost(f, int(at.line), condition)
+            if errno == "ENOMEM"
+            for w in attach.finding("enomem", f, at, f"returns -{c} where {g}() has run out of memory; return -ENOMEM")][:1]
 
 
-@r@
-identifier g =~ "alloc|get_zeroed_page|get_free_page|kmemdup";
-identifier l;
-constant c != ENOMEM;
-expression x, y;
-position p : script:python() { bool(wrong(p[0])) };
+def here(p, c):
+    return any(at is p for at, _ in wrong(p, c))
+
+
+@r depends on report || org@
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p;
 @@
- x = g(...)
- ... when != x = y
-(
- if (!x) return -c@p;
-|
- if (!x) { ... return -c@p; }
-|
- if (!x) { ... y = -c@p; ... }
-|
- if (!x) { ... y = -c@p; ... goto l; }
-)
+ c@p
 
 @depends on context@
-constant r.c;
-position r.p;
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p : script:python(c) { here(p[0], c) };
 @@
 * c@p
 
 @depends on patch@
-constant r.c;
-position r.p;
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p : script:python(c) { here(p[0], c) };
 @@
 - c@p
 + ENOMEM
 
 @script:python depends on report@
 p << r.p;
-g << r.g;
+c << r.c;
 @@
-for at, text in wrong(p[0], g) if attach.first(p[0]) else []:
+for at, text in wrong(p[0], c):
     coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << r.p;
-g << r.g;
+c << r.c;
 @@
-for at, text in wrong(p[0], g) if attach.first(p[0]) else []:
+for at, text in wrong(p[0], c):
     coccilib.org.print_todo(at, text)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// IDs, context banks and the like that run out in ->attach_dev() are -ENOSPC.
-/// Another errno makes callers try other domains, or give up a device.
-/// xa_alloc() says -EBUSY then.
+/// Another errno makes callers try other domains, or give up a device that
+/// works. xa_alloc() says -EBUSY then.
 // Confidence: Moderate
 // Comments: attach.py finds the functions that ->attach_dev() reaches.
 // Options: --no-includes
@@ -13,85 +13,85 @@ virtual report
 
 @initialize:python@
 @@
-import os, sys
+import os, re, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import attach
 
-def wrong(p, text="", call=None):
+def wrong(p, c):
     f = attach.on_path(p)
-    if not f or (not attach.passed(f, p, call) if call else f.name not in attach.driver(f.file).returned):
-        return []
-    return attach.finding("enospc", f, p, text + "; return -ENOSPC")
+    if c == "ENOSPC":
+        return [w for at, condition in (attach.cases(f, p) if f else []) for g, _ in attach.lost(f, int(at.line), condition)
+                if re.match("ida_|idr_", g)
+                for w in attach.finding("enospc", f, at, f"returns -ENOSPC where {g}() may have no memory; return its errno")][:1]
+    return [w for at, condition in (attach.cases(f, p) if f else []) for g, errno in attach.lost(f, int(at.line), condition)
+            if errno == "ENOSPC" and c != "ENOSPC"
+            for w in attach.finding("enospc", f, at, f"returns -{c} where {g}() has run out; return -ENOSPC")][:1]
 
 
-@r@
-identifier g =~ "alloc|get_zeroed_page|get_free_page|kmemdup";
-identifier l;
-constant c != ENOSPC;
-expression x, y, e;
-position p : script:python() { bool(wrong(p[0])) };
+def here(p, c):
+    return any(at is p for at, _ in wrong(p, c))
+
+
+def busy(p, g):
+    f = attach.on_path(p)
+    return attach.finding("enospc", f, p, f"passes on -EBUSY when {g}() has no more; return -ENOSPC") if f and attach.passed(f, p, g) else []
+
+
+@r depends on report || org@
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOMEM, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p;
 @@
- x = g(...)
- ... when != x = y
-(
- if (\(x < 0\|x > e\|x >= e\|x == e\|x\)) return -c@p;
-|
- if (\(x < 0\|x > e\|x >= e\|x == e\|x\)) { ... return -c@p; }
-|
- if (\(x < 0\|x > e\|x >= e\|x == e\|x\)) { ... y = -c@p; ... }
-|
- if (\(x < 0\|x > e\|x >= e\|x == e\|x\)) { ... y = -c@p; ... goto l; }
-)
-
-@busy@
-identifier g =~ "^xa_alloc";
-position p : script:python(g) { bool(wrong(p[0], call=g)) };
-@@
- g@p(...)
+ c@p
 
 @depends on context@
-constant r.c;
-position r.p;
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOMEM, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p : script:python(c) { here(p[0], c) };
 @@
 * c@p
 
 @depends on patch@
-constant r.c;
-position r.p;
+constant c = {EPERM, ENOENT, EIO, ENXIO, EAGAIN, EACCES, EFAULT, EBUSY, EEXIST, EXDEV, ENODEV, ENOMEM, ENOSPC, ERANGE, ENOSYS, EOPNOTSUPP, EINVAL};
+position p : script:python(c) { here(p[0], c) };
 @@
 - c@p
 + ENOSPC
 
-@script:python depends on report@
-p << r.p;
-g << r.g;
+@busy depends on report || org@
+identifier g =~ "^xa_alloc";
+position p : script:python(g) { bool(busy(p[0], g)) };
 @@
-for at, text in wrong(p[0], f"says otherwise when {g}() has no more") if attach.first(p[0]) else []:
-    coccilib.report.print_report(at, text)
-
-@script:python depends on org@
-p << r.p;
-g << r.g;
-@@
-for at, text in wrong(p[0], f"says otherwise when {g}() has no more") if attach.first(p[0]) else []:
-    coccilib.org.print_todo(at, text)
+ g@p(...)
 
 @depends on context@
-identifier busy.g;
-position busy.p;
+identifier g =~ "^xa_alloc";
+position p : script:python(g) { bool(busy(p[0], g)) };
 @@
 * g@p(...)
 
 @script:python depends on report@
+p << r.p;
+c << r.c;
+@@
+for at, text in wrong(p[0], c):
+    coccilib.report.print_report(at, text)
+
+@script:python depends on org@
+p << r.p;
+c << r.c;
+@@
+for at, text in wrong(p[0], c):
+    coccilib.org.print_todo(at, text)
+
+@script:python depends on report@
 p << busy.p;
 g << busy.g;
 @@
-for at, text in wrong(p[0], f"passes on -EBUSY when {g}() has no more", g):
+for at, text in busy(p[0], g):
     coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << busy.p;
 g << busy.g;
 @@
-for at, text in wrong(p[0], f"passes on -EBUSY when {g}() has no more", g):
+for at, text in busy(p[0], g):
     coccilib.org.print_todo(at, text)
