@@ -195,7 +195,7 @@ class Driver:
         known = self.origins if known is None else known
         res = set()
         expr = re.sub(r"\b\w*domain\s*->\s*type\b", "", expr)      # a fresh domain will have the same
-        for m in re.finditer(r"(?<![\w.>])([A-Za-z_]\w*)\b(?!\s*\()", re.sub(r"->|\.", ">", expr).replace("> ", ">")):
+        for m in re.finditer(r"(?<![\w@])([A-Za-z_]\w*)\b(?!\s*\()", re.sub(r"\s*(->|\.)\s*", "@", expr)):
             res |= known.get((f.name, m[1]), set())
         return res
 
@@ -298,10 +298,10 @@ def device_alone(f, p, expr, errno):
     d = driver(f.file)
     if lost(f, int(p.line), expr):      # of memory or IDs
         return False
-    if errno == "EINVAL" and re.search(r"\bcase \w+:\s*$", f.body[:offset(f, p)]) and not re.search(r"struct (iommu_domain|device) ", str(f.params)):
-        return f.name in d.returned         # it translates an answer of the device
+    if re.search(r"\bcase \w+:\s*$", f.body[:offset(f, p)]) and not re.search(r"struct (iommu_domain|device) ", str(f.params)):
+        return errno == "EINVAL" and f.name in d.returned         # it translates an answer of the device
     known = set().union(*(d.origins.get((f.name, x), set()) for _, x in f.params))
-    if f.name not in d.callbacks and f.params and (not known or not expr and known == {"dev"}):
+    if f.name not in d.callbacks and f.params and (not known or not expr and known == {"dev"}) and errno not in ("EIO", "EFAULT"):
         return f.name in d.returned         # a function that knows no domain
     if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
         return False            # nor what compares a domain with the IOMMU, feature by feature
@@ -351,7 +351,7 @@ def mismatch(f, expr, errno=""):
     if errno in ("EBUSY", "EEXIST") and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
         return True
     parts = re.split(r"&&|\|\|", expr)
-    return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)|^\s*!\s*\w+\s*\(", part.replace("->", ".")) for part in parts) or (
+    return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)|&\s*~|^\s*!\s*\w+\s*\(", part.replace("->", ".")) for part in parts) or (
         len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
 
 
