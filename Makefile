@@ -14,7 +14,7 @@ help:
 #? make run         build the stock and the patched kernel, boot both, show what VFIO does on each
 #? make client      QEMU in both as the user of VFIO: a virtual machine, hot plug, devices that fail (build/client.json)
 #? make bench       what a join costs by groups, mapped memory and IOMMUs, in guest time and calls (build/bench.json)
-#? make lint        the checks that need no kernel
+#? make lint        the checks that need no kernel; with LINUX=<tree>: where a tree breaks the contract, see lab/README.md
 #? make check       all checks but those that are slow and seldom red; ends with "N passed, N failed" (build/check.ktap, build/check.xml)
 #? make check-all   these, too: all architectures, mutants, debug kernels, soak, bench
 #? make matrix      the errno tables, counted: ways out, violations in stock and left, evidence (build/matrix.json)
@@ -37,7 +37,8 @@ help:
 #? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? DRIVER=<name>    with matrix: a line for each violation of that driver
-#? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball
+#? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball; with lint: a tree, as it stands
+#? FILE=, FORMAT=   with lint LINUX=<tree>: files of it; json or sarif
 #? MIRROR=<uri>     where to take Debian's base from, a folder debian with debian-security beside it; default: as your apt
 #? BASE=mainline    another series than that of 6.1: a folder in patches/; without it some checks run for all of them
 #? TOPIC=<name>     with export, compose: one topic; with export also stable, distribution
@@ -55,7 +56,11 @@ bench:
 check:
 	$(check)/lab check $(ONLY)
 lint:
+ifdef LINUX
+	@exec lab/lab lint '$(LINUX)' $(FILE) $(FORMAT:%=--%)
+else
 	$(check)/lab check --lint
+endif
 check-all:
 	$(all)/lab check --all $(ONLY)
 compose:

@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,8 @@ def lint(tree, files=(), only=(), everything=False):
     for file in files:
         if not os.path.isfile(f"{tree}/{file}"):
             raise CannotRun(f"{tree} has no file {file}")
+    if not shutil.which("spatch"):
+        raise CannotRun("spatch is not there; install coccinelle, 1.1.1 or later")
     files = list(files) or attach_files(tree)
     with tempfile.NamedTemporaryFile("w", suffix=".files") as groups, concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
         groups.write("\n\n".join(files) + "\n")       # each for itself

@@ -286,6 +286,7 @@ def new_files(p, folder):
 def sources(pattern):
     """{path: text} of the new files with such a path, as this base has them"""
     patches = [p for p in read_series() if any(re.fullmatch(pattern, path) for path in p["adds"])]
+    os.makedirs(BUILD, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-", dir=BUILD) as tmp:
         for p in patches:
             new_files(p, tmp)
