@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 
-import table
 from lib import JOBS, TOP, colour, say
 
 RULES = os.path.join(TOP, "scripts/coccinelle/iommu")
@@ -32,7 +31,6 @@ def arguments(parser):
     parser.add_argument("file", nargs="*", help="of that tree; without one all of drivers/iommu and arch/powerpc/kernel/iommu.c")
     parser.add_argument("--rule", action="append", help="one of the rules; may be given again")
     parser.add_argument("--all", action="store_true", help="what is accepted, too")
-    parser.add_argument("--measure", action="store_true", help="hold the findings against the errno tables of BASE; the tree is its stock")
     parser.add_argument("--json", action="store_true", help="print a JSON list of objects with file, line, rule, text")
     parser.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0")
 
@@ -90,54 +88,8 @@ def sarif(findings):
     return {"$schema": SARIF, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
-def wanted():
-    """[(id of a row, rule, file, line, function, text of the line)]: what the errno tables say that is to be found in stock"""
-    res = []
-    for driver in table.drivers():
-        head, rows = table.load(driver)
-        for row in rows:
-            for rule, where in table.lint(row, head.get("Files", "")) if row.get("Lint") else ():
-                file, _, line = where.partition(":")
-                text = table.stock(file).split("\n")[int(line) - 1]
-                name = next((n for n, (first, body) in table.functions(table.stock(file)).items()
-                             if first <= int(line) < first + len(body)), "")
-                res.append((row["Id"], rule, file, int(line), name, text))
-    return res
-
-
-def same(want, found):
-    """A finding is that of a row: the same rule; the same line, a function that the row's line calls, or, where a rule is about
-    several lines of a function, the same function"""
-    _, rule, file, line, name, text = want
-    at, number, by, message = found
-    inside = re.search(r"(\w+)\(\)", message)[1]
-    return rule == by and ((file, line) == (at, number) or bool(re.search(rf"\b{inside}\(", text)) or
-                           (file, name) == (at, inside) and "= -E" in text or
-                           by not in ("einval", "mismatch", "positive") and (file, name) == (at, inside))
-
-
-def measure(found, want):
-    """(rows found, rows missed, findings that are wrong): in the files that have tables"""
-    files = {f for d in table.drivers() for f in table.load(d)[0].get("Files", "").split()}
-    found = [f for f in found if f[0] in files]
-    missed = [w for w in want if not any(same(w, f) for f in found)]
-    wrong = [f for f in found if not any(same(w, f) for w in want)]
-    return sorted({w[0] for w in want} - {w[0] for w in missed}), missed, found, wrong
-
-
 def command(args):
     try:
-        if args.measure:
-            found = lint(args.tree, args.file, args.rule or (), args.all)
-            want = [w for w in wanted() if not args.rule or w[1] in args.rule]
-            rows, missed, found, wrong = measure(found, want)
-            for w in missed:
-                print(f"missed: {w[2]}:{w[3]}: {w[1]}: {w[0]}: {w[4]}: {w[5].strip()}")
-            for f in wrong:
-                print(f"wrong: {f[0]}:{f[1]}: {f[2]}: {f[3]}")
-            all_rows = {w[0] for w in want}
-            print(f"{len(rows)} of {len(all_rows)} violations found, {len(wrong)} of {len(found)} findings wrong")
-            return
         found = lint(args.tree, args.file, args.rule or (), args.all)
     except (CannotRun, OSError) as e:
         say(f"error: {e}")

@@ -36,6 +36,79 @@ def unpack(commit, tmp):
          "sh", trees.REPO, commit, tmp])
 
 
+def rows():
+    """[(row, [(rule, file, line)])] of the errno tables: what their fields Lint say"""
+    res = []
+    for driver in table.drivers():
+        head, some = table.load(driver)
+        for row in some:
+            lint_at = table.lint(row, head.get("Files", "")) if row.get("Lint") else []
+            res.append((row, [(rule, *where.rsplit(":", 1)) for rule, where in lint_at]))
+    return res
+
+
+def files():
+    """Those of the drivers that have a table"""
+    return {f for d in table.drivers() for f in table.load(d)[0].get("Files", "").split()}
+
+
+def function(file, line):
+    return next((name for name, (first, body) in table.functions(table.stock(file)).items()
+                 if first <= line < first + len(body)), "")
+
+
+def same(rule, file, line, found):
+    """A finding is that of a row: of the same rule, and of its line, of a function that the line calls, or, where several lines
+    of a function make what is wrong, of that function"""
+    at, number, by, message = found
+    text = table.stock(file).split("\n")[line - 1]
+    inside = re.search(r"(\w+)\(\)", message)[1]
+    return rule == by and ((file, line) == (at, number) or bool(re.search(rf"\b{inside}\(", text)) or (
+        (by not in ("einval", "mismatch", "positive") or "= -E" in text) and (file, function(file, line)) == (at, inside)))
+
+
+def measure(found):
+    """Of the violations in the errno tables that are to be seen in the source: ids, and those that are missed, in words; of the
+    findings in drivers that have a table: all, and those that no row is about"""
+    want = [(row["Id"], rule, file, int(line)) for row, where in rows() for rule, file, line in where]
+    found = [f for f in found if f[0] in files()]
+    missed = [f"{file}:{line}: {rule}: {name}" for name, rule, file, line in want
+              if not any(same(rule, file, line, f) for f in found)]
+    wrong = [f"{f[0]}:{f[1]}: {f[2]}: {f[3]}" for f in found if not any(same(*w[1:], f) for w in want)]
+    return {w[0] for w in want}, missed, found, wrong
+
+
+# An errno that is right by its row's Class, and what is put in its place for a rule to find
+SPOILT = {"mismatch": ("EINVAL", "EXDEV", "mismatch"), "memory": ("ENOMEM", "EINVAL", "enomem"),
+          "resource": ("ENOSPC", "EINVAL", "enospc"), "broken": ("ENODEV", "EINVAL", "einval")}
+
+
+def spoil(tmp):
+    """Each errno in the stock kernel that is right, made wrong: [where it is not noticed], and how many there are"""
+    todo = {}
+    for row, _ in rows():
+        right, other, rule = SPOILT.get(row["Class"], ("", "", ""))
+        if right and not row["Id"].startswith("core-") and re.search(rf"(return|=) -{right};", row["Text"]) and row["Violation"] in ("none", "state", "print"):
+            todo.setdefault(rule, {})[row["Where"].split()[0], table.line_of(row)] = right, other
+    silent = []
+    for rule, lines in todo.items():
+        some = sorted({f for f, _ in lines})
+        for file in some:
+            text = table.stock(file).split("\n")
+            for (f, n), (right, other) in lines.items():
+                if f == file:
+                    text[n - 1] = text[n - 1].replace(f"-{right}", f"-{other}")
+            with open(f"{tmp}/{file}", "w", encoding="utf-8") as f:
+                f.write("\n".join(text))
+        found = lint.lint(tmp, some, [rule], everything=True)
+        silent += [f"{f}:{n}: {rule}: {lines[f, n][1]} for {lines[f, n][0]}" for f, n in sorted(lines)
+                   if not any(same(rule, f, n, one) for one in found)]
+        for file in some:
+            with open(f"{tmp}/{file}", "w", encoding="utf-8") as f:
+                f.write(table.stock(file))
+    return silent, sum(map(len, todo.values()))
+
+
 def command(_):
     need("spatch")
     base = get_base()
@@ -43,11 +116,18 @@ def command(_):
     with tempfile.TemporaryDirectory(prefix="rules-", dir=BUILD) as tmp:
         examples(f"{tmp}/example")
         unpack(base, f"{tmp}/stock")
-        rows, every, missed, found, wrong = lint.measure(lint.lint(f"{tmp}/stock"))
-        result(len(rows) >= 0.9 * len(every), f"at least 90 % of the violations that are to be seen in the stock kernel are found: "
-               f"{len(rows)} of {len(every)}", *missed)
-        result(len(wrong) < 0.1 * len(found), f"fewer than 10 % of what is found there is wrong: {len(wrong)} of {len(found)}", *wrong)
+        ids, missed, found, wrong = measure(lint.lint(f"{tmp}/stock"))
+        seen = len(ids - {m.split()[-1] for m in missed})
+        result(seen >= 0.9 * len(ids), f"of the violations that are to be seen in the stock kernel 90 % are found: {seen} of {len(ids)}",
+               *missed)
+        result(len(wrong) < 0.1 * len(found), f"of what is found there less than 10 % is wrong: {len(wrong)} of {len(found)}", *wrong)
+        silent, n = spoil(f"{tmp}/stock")
+        result(len(silent) < 0.1 * n, f"an errno that is right and is made wrong is noticed: {n - len(silent)} of {n}", *silent)
         unpack(head, f"{tmp}/patched")
-        files = table.files()
-        left = [f"{f}:{n}: {r}: {t}" for f, n, r, t in lint.lint(f"{tmp}/patched") if f in files]
-        result(not left, "nothing is found in the drivers of the patched kernel", *left)
+        # Where a row says that something is left, a finding of its rule in its function is that
+        kept = {(rule, function(file, int(line))) for row, where in rows() if row["Left"] != "none" for rule, file, line in where}
+        found = lint.lint(f"{tmp}/patched")
+        left = [f"{f}:{n}: {r}: {t}" for f, n, r, t in found
+                if f in files() and (r, re.search(r"(\w+)\(\)", t)[1]) not in kept]
+        result(not left, f"nothing is found in the patched kernel in drivers that have a table, nor in "
+               f"{len(found)} lines what no row leaves", *left)

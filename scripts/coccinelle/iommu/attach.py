@@ -305,7 +305,11 @@ def device_alone(f, p, expr, errno):
         return f.name in d.returned         # a function that knows no domain
     if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
         return False            # nor what compares a domain with the IOMMU, feature by feature
-    return bool(expr) and not re.search(r"-\s*E[A-Z]+\b", expr) and (d.of(f, expr) == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
+    of = d.of(f, expr)
+    if of == {"domain"} and re.search(r"\bdefault:\s*$", f.body[:offset(f, p)]):      # of a switch over what the driver has set
+        return False
+    return bool(expr) and not re.search(r"-\s*E[A-Z]+\b", expr) and (
+        of == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
 
 
 def conditions(f, errno):
@@ -348,9 +352,10 @@ def mismatch(f, expr, errno=""):
     d = driver(f.file)
     if re.search(r"-\s*E[A-Z]+\b", expr):       # it translates an errno
         return False
-    if errno in ("EBUSY", "EEXIST") and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
+    if errno not in ("", "ENODEV") and "_domain *" in str(f.params) and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
         return True
-    parts = re.split(r"&&|\|\|", expr)
+    # What a call returns is compared with 0, not with the device
+    parts = [part for part in re.split(r"&&|\|\|", expr) if not re.search(r"[<>!=]=?\s*0\b", part)]
     return any(d.of(f, part) == {"domain", "dev"} and re.search(r"[!=<>]=|[<>](?!=)|&\s*~|^\s*!\s*\w+\s*\(", part.replace("->", ".")) for part in parts) or (
         len(parts) > 1 and {"domain"} in (of := [d.of(f, part) for part in parts]) and {"dev"} in of)
 
@@ -377,7 +382,7 @@ def finding(rule, f, p, text):
     return [] if right else [(p, f"ERROR: {f.name}() {text}")]
 
 
-ALLOC = re.compile(r"alloc|get_zeroed_page|get_free_page|kmemdup|(devm_)?request_(threaded_)?irq$")
+ALLOC = re.compile(r"alloc|get_zeroed_page|get_free_page|kmemdup|dma_mapping_error|(devm_)?request_(threaded_)?irq$")
 COUNTED = re.compile(r"(ida|idr|xa)_alloc|ida_simple_get|idr_get|find_(first|next)_zero_bit")
 
 
@@ -402,6 +407,8 @@ def errnos(d, name, seen=()):
 def lost(f, line, condition):
     """[(callee, errno)] of what a condition is about: the failure of a call, or of what it has put into a variable"""
     d, before, res = driver(f.file), "\n".join(f.body.split("\n")[:line - f.line]), []
+    if re.search(r"-\s*E[A-Z]+\b", condition):      # it translates an errno
+        return res
     for part in re.split(r"&&|\|\|", condition):
         m = re.fullmatch(r"\s*(?:(?:un)?likely|IS_ERR\w*)?[\s(!]*([A-Za-z_]\w*(?:(?:->|\.)\w+)*)(\s*\(.*)?[)\s]*(?:[!=<>]=?[^=].*)?", part, re.S)
         if not m:
@@ -438,7 +445,8 @@ def condition(f, line):
         if m[2]:
             return ",".join(arguments(text, text.index("(") + 1))
         if m[3] != "else":
-            continue            # on to the switch
+            level += 1          # on to the switch, which is at the same level
+            continue
         text = ""
         while n > 0:
             n -= 1
