@@ -303,8 +303,8 @@ def device_alone(f, p, expr, errno):
     known = set().union(*(d.origins.get((f.name, x), set()) for _, x in f.params))
     if f.name not in d.callbacks and f.params and (not known or not expr and known == {"dev"}) and errno not in ("EIO", "EFAULT"):
         return f.name in d.returned         # a function that knows no domain
-    if f.name not in d.returned or f.name in d.identity or sum(mismatch(f, e) for e in conditions(f, "EINVAL")) > 1:
-        return False            # nor what compares a domain with the IOMMU, feature by feature
+    if f.name not in d.returned or f.name in d.identity or compares(f):
+        return False
     of = d.of(f, expr)
     if of == {"domain"} and re.search(r"\bdefault:\s*$", f.body[:offset(f, p)]):      # of a switch over what the driver has set
         return False
@@ -312,9 +312,10 @@ def device_alone(f, p, expr, errno):
         of == {"dev"} or f.name in d.fresh and offset(f, p) > d.fresh[f.name])
 
 
-def conditions(f, errno):
-    """The conditions under which a function returns an errno"""
-    return [condition(f, f.line + f.body.count("\n", 0, m.start())) for m in re.finditer(rf"\breturn -{errno}\b", f.body)]
+def compares(f):
+    """The function compares a domain with an IOMMU, feature by feature."""
+    found = [condition(f, f.line + f.body.count("\n", 0, m.start())) for m in re.finditer(r"\breturn -EINVAL\b", f.body)]
+    return sum(mismatch(f, c) for c in found) > 1
 
 
 class At:
