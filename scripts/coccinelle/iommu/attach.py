@@ -30,6 +30,7 @@ class Function:
     def __init__(self, file, m, line):
         self.file, self.name, self.body, self.line = file, m["name"], m["body"], line
         self.static, params = m[0].startswith("static"), m["params"]
+        self.type = " ".join(m[0][:m.start("name") - m.start()].split())
         self.params = []            # (type, name)
         for p in split(params):
             m = re.match(r"(.*?)(\w+)\s*(?:\[[^]]*\])?\s*$", p.strip(), re.S)

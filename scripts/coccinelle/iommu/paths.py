@@ -1,0 +1,691 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a function of an IOMMU driver does on its ways out: which calls can fail, what has been changed or taken by then, and
+what of that a failure leaves behind. SmPL follows the ways through one function, but asks on none of them whether a value is
+an error, nor what the functions do that are called there.
+
+A body becomes a graph of statements. On each way through it the state is: what is known of variables, what stands changed or
+taken, and which step has failed. A call forks the way, where it can fail. What a callee does counts where it is called: after
+a success as one change, after a failure as what the callee has left behind."""
+import functools
+import re
+
+import attach
+
+# Kernel functions that return 0 or an errno, and that a driver is to look at
+FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|resume|force_\w+)$|(devm_)?clk_(bulk_)?(prepare|enable|prepare_enable|set_rate|set_parent)$"
+                  r"|regmap_(?!.*(init|exit|free))\w+$|reset_control_(bulk_)?(de)?assert$|reset_control_reset$|pci_(enable|reset)_\w+$|regulator_(bulk_)?enable$"
+                  r"|phy_(init|power_on)$|(devm_)?request_(threaded_)?irq$|(iommu|of_iommu)_fwspec_(init|add_ids)$|qcom_scm_\w+$"
+                  r"|(xa|ida|idr)_alloc\w*$|xa_insert$|xa_err$|ida_simple_get$|iommu_attach_\w+$|iommu_map\w*$|virtqueue_add_\w+$"
+                  r"|iopf_queue_add_device$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|dma_set_\w*mask\w*$|\w+_poll_timeout(_atomic)?$|kstrto\w+$"
+                  r"|iommu_(device_)?(register|sysfs_add)\w*$|component_bind_all$|set_memory_\w+$")
+# Kernel functions that make NULL of a failure
+ALLOC = re.compile(r"(devm_)?k[mzvc]+alloc\w*$|kmemdup|kmem_cache_z?alloc\w*$|alloc_pages?\w*$|__get_free_pages?$|get_zeroed_page|dma_alloc_\w+$|alloc_io_pgtable_ops$"
+                   r"|iommu_alloc_page\w*|dmam_alloc_\w+$|mempool_alloc$|v[mz]alloc\w*$|bitmap_z?alloc$")
+ERRVAR = re.compile(r"(\w*_)?(ret|rc|err|error|retval|result|r|cc|status)\d?$")
+HARMLESS = re.compile(r"flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
+WRITE = re.compile(r"(raw_|__raw_)?(write[bwlq]|iowrite\d+(be|_rep)?|out_be\d+|out_le\d+)(_relaxed)?$|hi_lo_writeq\w*$|lo_hi_writeq\w*$|regmap_(write|(update|set|clear)_bits)\w*$|SET_\w+$"
+                   r"|pamu_\w*(config|enable|disable)\w*$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|mtk_smi_larb_\w+$|arm_smccc_\w+$|pci_(en|dis)able_(ats|pri|pasid)$"
+                   r"|clear_context_table|iommu_detach_\w+$|iommu_attach_\w+$")
+LIST = re.compile(r"(h?list_(add|del|move)\w*|refcount_(inc|dec|add|sub)\w*|kref_(get|put)|atomic_(inc|dec|add|sub)\w*)$")
+# Calls that an error path undoes something by
+UNDO = re.compile(r"(^|_)(free|put|del|delete|remove|release|detach|disable|unprepare|destroy|clear|reset|undo|restore|unmap|unset|drop|block|shut(down)?|stop|dec|sub|exit|"
+                  r"unregister|cleanup|unlock|revert|rollback|back|again|teardown|down|deassert|assert|attach|replace|erase|abort)(_|$|\d|s?_)")
+DOWN = re.compile(r"(^|_)(detach|disable|del|remove|release|unregister|unset|clear|block|down|free|dec|off|stop|shutdown|tear_down|teardown|unmap|exit)(_|$)")
+# (what takes, what gives back, name of it)
+PAIRS = [(re.compile(a), re.compile(b), c) for a, b, c in (
+    (r"pm_runtime_(get_sync|get|resume_and_get|get_noresume|get_if_in_use|get_if_active)$", r"pm_runtime_put\w*$", "a runtime PM reference"),
+    (r"clk_(bulk_)?(prepare_enable|enable|prepare)$", r"clk_(bulk_)?(disable_unprepare|disable|unprepare)$", "a clock"),
+    (r"(k[mzvc]+alloc\w*|kmemdup|kmem_cache_z?alloc\w*|v[mz]alloc)$", r"k?v?free\w*$|kmem_cache_free$|krealloc", "memory"),
+    (r"(__get_free_pages?|get_zeroed_page|alloc_pages?(_node)?|iommu_alloc_page\w*)$", r"(__)?free_pages?\w*$|put_page$|iommu_(free|put)_page\w*$", "pages"),
+    (r"dma_alloc_(coherent|wc|attrs|noncoherent)$", r"dma_free_\w+$", "DMA memory"),
+    (r"dma_map_(single|page|sg)(_attrs)?$", r"dma_unmap_\w+$", "a DMA mapping"),
+    (r"(ida|idr|xa)_alloc\w*$|ida_simple_get$", r"(ida_free|ida_simple_remove|idr_remove|xa_erase|xa_store|__xa_erase)$", "an id"),
+    (r"alloc_io_pgtable_ops$", r"free_io_pgtable_ops$", "a page table"),
+    (r"reset_control_deassert$", r"reset_control_assert$", "a reset line"),
+    (r"pci_enable_(ats|pri|pasid|device)$", r"pci_disable_\w+$", "a PCI feature"),
+    (r"(mutex|spin|raw_spin|read|write|down)_lock(_irq|_irqsave|_bh|_nested|_interruptible)*$|down_(read|write)$|rcu_read_lock$",
+     r"(mutex|spin|raw_spin|read|write)_unlock\w*$|up_(read|write)$|rcu_read_unlock$", "a lock"),
+    (r"(get_device|of_node_get|try_module_get|pci_dev_get|of_parse_phandle|pci_get_domain_bus_and_slot)$", r"(put_device|of_node_put|module_put|pci_dev_put)$", "a reference"))]
+
+CALL = re.compile(r"(?<!\w)(\w+)\s*\(")
+WORD = re.compile(r"[A-Za-z_]\w*")
+MAX = 400           # states at a statement
+
+
+def close(text, i):
+    """Where the bracket at i is closed"""
+    depth = 0
+    for m in re.compile(r"[(){}\[\]]").finditer(text, i):
+        depth += 1 if m[0] in "({[" else -1
+        if not depth:
+            return m.start()
+    return len(text) - 1
+
+
+class Node:
+    def __init__(self, kind, text="", at=0, then=None, other=None):
+        self.kind, self.text, self.at, self.then, self.other = kind, " ".join(text.split()), at, then, other
+        self.more = []          # of a switch: its cases
+
+
+class Graph:
+    """The statements of a body: entry is the first one, exit what the end of the body leads to"""
+    def __init__(self, body):
+        self.body, self.labels, self.nodes = body, {}, []
+        tree, _ = self.block(0)
+        self.exit = self.node("exit", at=len(body.rstrip()) - 1)
+        self.entry = self.build(tree, self.exit, None, None, None)
+
+    def node(self, *args, **kw):
+        self.nodes.append(Node(*args, **kw))
+        return self.nodes[-1]
+
+    def block(self, i):
+        res = []
+        while True:
+            i = self.skip(i)
+            if i >= len(self.body):
+                return ("block", res), i
+            if self.body[i] == "}":
+                return ("block", res), i + 1
+            s, i = self.statement(i)
+            res.append(s)
+
+    def skip(self, i):
+        while i < len(self.body) and (self.body[i].isspace() or self.body[i] == ";"):
+            i += 1
+        return i
+
+    def semicolon(self, i):
+        while i < len(self.body) and self.body[i] != ";":
+            if self.body[i] in "({[":
+                i = close(self.body, i)
+            elif self.body[i] == "}":
+                return i
+            i += 1
+        return i
+
+    def sub(self, i):
+        """A statement that belongs to another; an empty one is a block"""
+        while i < len(self.body) and self.body[i].isspace():
+            i += 1
+        if self.body[i:i + 1] == ";":
+            return ("block", []), i + 1
+        return self.statement(i)
+
+    def statement(self, i):
+        b = self.body
+        if b[i] == "{":
+            return self.block(i + 1)
+        m = WORD.match(b, i)
+        word = m[0] if m else ""
+        j = m.end() if m else i
+        while j < len(b) and b[j].isspace():
+            j += 1
+        if word in ("if", "while", "switch", "for"):
+            e = close(b, j)
+            head = b[j + 1:e]
+            s, k = self.sub(e + 1)
+            if word == "if":
+                n = self.skip(k) if b[k - 1] in "};" else k
+                o = ("block", [])
+                if re.match(r"else\b", b[n:]):
+                    o, k = self.sub(n + 4)
+                return ("if", head, i, s, o, b[e + 1:n]), k
+            return ("switch" if word == "switch" else "loop", head, i, s,
+                    word == "for" and bool(re.match(r"[^;]*;\s*;", head)) or word == "while" and head.strip() in ("1", "true"), word), k
+        if word == "do":
+            s, k = self.sub(j)
+            k = b.find("while", k)
+            e = close(b, b.find("(", k))
+            return ("do", b[b.find("(", k) + 1:e], i, s), self.semicolon(e) + 1
+        if word == "else":          # of an #ifdef that has two heads
+            return self.sub(j)
+        if word in ("case", "default"):
+            e = i
+            while e < len(b) and (b[e] != ":" or b[e + 1] == ":"):
+                e += 1
+            return ("case", word, i), e + 1
+        if word in ("return", "goto", "break", "continue"):
+            e = self.semicolon(i)
+            return (word, b[j:e].strip(), i), e + 1
+        if word and b[j:j + 1] == ":" and b[j:j + 2] != "::":
+            return ("label", word, i), j + 1
+        if word and b[j:j + 1] == "(":
+            e = close(b, j)
+            rest = b[e + 1:].lstrip()
+            if rest[:1] == "{" or re.match(r"(if|for|while|switch|return|[a-z_]\w*\s*\()", rest) or re.match(r"for_each|list_for", word) and rest[:1] != ";":
+                s, k = self.sub(e + 1)
+                if re.match("scoped", word):
+                    return ("block", [("expr", b[i:e + 1], i), s]), k
+                return ("loop", b[j + 1:e], i, s, False, word), k
+        e = self.semicolon(i)
+        return ("expr", b[i:e], i), max(e + 1, i + 1) if b[e:e + 1] == ";" else max(e, i + 1)
+
+    def label(self, name):
+        if name not in self.labels:
+            self.labels[name] = self.node("pass")
+        return self.labels[name]
+
+    def build(self, s, nxt, brk, cont, cases):
+        kind = s[0]
+        if kind == "block":
+            for t in reversed(s[1]):
+                nxt = self.build(t, nxt, brk, cont, cases)
+            return nxt
+        if kind == "if":
+            n = self.node("if", s[1], s[2], self.build(s[3], nxt, brk, cont, cases), self.build(s[4], nxt, brk, cont, cases))
+            n.undoes = not s[4][1] and any(UNDO.search(c) for c in CALL.findall(s[5]))
+            return n
+        if kind == "loop":
+            head = self.node("loop", s[1], s[2], other=None if s[4] else nxt)
+            head.word = s[5]
+            head.then = self.build(s[3], head, nxt, head, None)
+            return head
+        if kind == "do":
+            test = self.node("pass" if s[1].strip() in ("0", "false") else "loop", s[1], s[2], other=nxt)
+            test.word = "do"
+            test.then = nxt if test.kind == "pass" else None
+            body = self.build(s[3], test, nxt, test, None)
+            test.then = test.then or body
+            return body
+        if kind == "switch":
+            head, found = self.node("switch", s[1], s[2]), []
+            self.build(s[3], nxt, nxt, cont, found)
+            head.more = [n for _, n in found] + ([] if "default" in [w for w, _ in found] else [nxt])
+            return head
+        if kind == "case":
+            n = self.node("pass", at=s[2], then=nxt)
+            if cases is not None:
+                cases.append((s[1], n))
+            return n
+        if kind == "label":
+            n = self.label(s[1])
+            n.then, n.at = nxt, s[2]
+            return n
+        if kind == "goto":
+            return self.node("pass", at=s[2], then=self.label(s[1]))
+        if kind == "break":
+            return brk or nxt
+        if kind == "continue":
+            return cont or nxt
+        if kind == "return":
+            return self.node("return", s[1], s[2])
+        return self.node("expr", s[1], s[2], nxt)
+
+
+def top(text, ops):
+    """A text parted at the operators that no bracket holds"""
+    res, depth, start, i = [], 0, 0, 0
+    while i < len(text):
+        depth += (text[i] in "([{") - (text[i] in ")]}")
+        for op in ops if not depth else ():
+            if text.startswith(op, i):
+                res.append(text[start:i].strip())
+                start, i = i + len(op), i + len(op) - 1
+                break
+        i += 1
+    return res + [text[start:].strip()]
+
+
+def bare(text):
+    text = text.strip()
+    while True:
+        m = re.match(r"(?:un)?likely\s*\(|\(|WARN(?:_ON)?(?:_ONCE)?\s*\(", text)
+        if not m or close(text, m.end() - 1) != len(text) - 1:
+            return text
+        text = text[m.end():-1].strip()
+        if m[0].startswith("WARN"):
+            text = attach.split(text)[0].strip() if text else text
+
+
+def assignment(text):
+    """(declared, left side, operator, right side) of a statement"""
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c in "([{") - (c in ")]}")
+        if c == "=" and not depth and text[i + 1:i + 2] != "=" and text[i - 1] not in "=!<>":
+            left = re.sub(r"\s*([|&+*/^%-]|<<|>>)$", "", text[:i].rstrip())
+            op = text[:i].rstrip()[len(left):].strip()
+            m = re.search(r"[\w\]\)](?:\s*)$", left)
+            lv = re.search(r"((?:\*\s*)?\(?[A-Za-z_]\w*\)?(?:\s*(?:->|\.)\s*\w+|\[[^]]*\])*)\s*$", left)
+            if not (m and lv):
+                return None
+            declared = bool(re.match(r"(const |static |struct |union |enum |unsigned )*\w+[ *]+", left[:lv.start()] + " ")) and left[:lv.start()].strip() not in ("", "*")
+            return declared, lv[1].replace(" ", "").lstrip("*") if declared else lv[1].replace(" ", ""), op, text[i + 1:].strip()
+    return None
+
+
+class Way:
+    """A way to a statement: what is known of variables, what stands changed or taken, and the step that has failed"""
+    __slots__ = "env", "items", "fail"
+
+    def __init__(self, env=(), items=frozenset(), fail=None):
+        self.env, self.items, self.fail = env, items, fail
+
+    def key(self):
+        return self.env, self.items, self.fail
+
+    def get(self, var):
+        return dict(self.env).get(var)
+
+    def put(self, var, value):
+        env = {k: v for k, v in self.env if k != var and not (k[:2] == "c:" and re.search(rf"\b{re.escape(var)}\b", k))}
+        if value is not None:
+            env[var] = value
+        return Way(tuple(sorted(env.items())), self.items, None if self.fail and self.fail[0] == var and value != "n" else self.fail)
+
+    def know(self, key, value):
+        return Way(tuple(sorted(dict(self.env, **{key: value}).items())), self.items, self.fail)
+
+    def failed(self, var, text, line):
+        return Way(self.env, self.items, self.fail or (var, text, line))
+
+    def has(self, items):
+        return Way(self.env, frozenset(items), self.fail)
+
+
+class Item:
+    """Something changed ("set", "write", "call") or taken (the name in PAIRS) at a place"""
+    __slots__ = "kind", "f", "line", "text", "key", "base"
+
+    def __init__(self, *args):
+        for k, v in zip(self.__slots__, args):
+            setattr(self, k, v)
+
+    def __hash__(self):
+        return hash((self.kind, self.f.name, self.line, self.key))
+
+    def __eq__(self, o):
+        return (self.kind, self.f.name, self.line, self.key) == (o.kind, o.f.name, o.line, o.key)
+
+    def taken(self):
+        return self.kind not in ("set", "write", "call")
+
+
+OPPOSITE = [tuple(p.split("/")) for p in ("enable/disable", "get/put", "alloc/free", "lock/unlock", "add/del", "add/remove", "attach/detach", "map/unmap", "set/clear",
+                                            "assign/unassign", "register/unregister", "prepare/unprepare", "start/stop", "inc/dec", "init/exit", "init/destroy", "on/off")]
+
+
+def opposite(a, b):
+    return any(x in a and re.sub(rf"(?<![a-z]){x}(?![a-z])", y, a) == b for p in OPPOSITE for x, y in (p, p[::-1]))
+
+
+class Summary:
+    def __init__(self):
+        self.fails, self.changes, self.sets, self.gives, self.takes = False, set(), set(), set(), set()
+        self.left, self.lost, self.writes = {}, {}, False
+
+
+class Analysis:
+    """All functions that the attach callbacks of a driver reach"""
+    def __init__(self, driver):
+        self.driver, self.done, self.graphs = driver, {}, {}
+
+    def summary(self, name):
+        if name not in self.done:
+            self.done[name] = Summary()         # what recursion meets
+            res = Summary()
+            for f in self.driver.functions.get(name, ()):
+                Walk(self, f, res).run()
+            self.done[name] = res
+        return self.done[name]
+
+    def callees(self, f, name, before):
+        d = self.driver
+        if before.rstrip().endswith(("->", ".")):
+            return d.fields.get(name, ())
+        return (name,) if name in d.functions else ()
+
+    @functools.cached_property
+    def left(self):
+        """{what is left changed or taken when an attach fails: the steps that failed then}"""
+        res = {}
+        for name in sorted(self.driver.callbacks):
+            for item, fails in self.summary(name).left.items():
+                res.setdefault(item, set()).update(fails)
+        return res
+
+
+class Walk:
+    def __init__(self, analysis, f, summary):
+        self.a, self.f, self.s = analysis, f, summary
+        self.pointer = "*" in f.type
+        self.int = not self.pointer and bool(re.search(r"\b(int|long|ssize_t|s32)\b", f.type))
+        self.locals = set(re.findall(r"(?:^|[;{}])\s*(?:const |struct |unsigned |union |enum )*\w+\s+(?:\w+\s*(?:=[^;,]*)?,\s*)*(\w+)(?=\s*[;=,\[])", f.body))
+        self.fresh = set(re.findall(r"\b(\w+)\s*=\s*(?:\([^()]*\)\s*)?\w*alloc\w*\s*\(", f.body)) | set(re.findall(r"\b(\w+)\s*=\s*&(?:%s)\b(?!->)" % "|".join(self.locals or {"-"}), f.body))
+        self.params = {p: n for n, (_, p) in enumerate(f.params)}
+        self.conds = {}
+
+    def line(self, at):
+        return self.f.line + self.f.body[:at].count("\n")
+
+    def run(self):
+        g = Graph(self.f.body)
+        for n in g.nodes:
+            if n.kind == "if":
+                for c in top(n.text.replace("!", " "), ("&&", "||")):
+                    c = " ".join(bare(c).split())
+                    self.conds[c] = self.conds.get(c, 0) + 1
+        todo, seen = [(g.entry, Way())], {}
+        while todo:
+            n, w = todo.pop()
+            if n is None:
+                continue
+            had = seen.setdefault(id(n), set())
+            if w.key() in had or len(had) > MAX:
+                continue
+            had.add(w.key())
+            for m, v in self.step(n, w):
+                todo.append((m, v))
+
+    def step(self, n, w):
+        if n.kind == "pass":
+            return [(n.then, w)]
+        if n.kind == "exit":
+            self.leave(n, w, False)
+            return []
+        if n.kind == "return":
+            for v, failed in self.returned(n, w):
+                self.leave(n, v, failed)
+            return []
+        if n.kind == "expr":
+            return [(n.then, v) for v in self.expr(n.text, n.at, w)]
+        if n.kind == "switch":
+            return [(m, v) for v in self.expr(n.text, n.at, w) for m in n.more]
+        if n.kind == "loop":
+            ways = [w]
+            if n.word == "for":
+                for part in n.text.split(";"):
+                    ways = [v for x in ways for v in self.expr(part, n.at, x)] if "=" in part else ways
+            mark = f"loop:{n.at}"
+            res = []
+            for v in ways:
+                if v.fail and n.other:
+                    res += [(n.other, v)] if v.get(mark) else [(n.then, v.know(mark, 1))]
+                elif n.word in ("while", "do"):
+                    for t, x in self.test(n.text, n.at, v):
+                        res.append((n.then if t else n.other, x))
+                else:
+                    res += [(n.then, v), (n.other, v)]
+            return res
+        # if
+        res = []
+        ways = self.test(n.text, n.at, w)
+        if w.fail and len({t for t, _ in ways}) > 1 and n.undoes:
+            ways = [(t, v) for t, v in ways if t]
+        for t, v in ways:
+            m = n.then if t else n.other
+            if not v.fail and self.doomed(m, frozenset(k for k, x in v.env if x == "n"), set()):
+                v = v.failed(None, n.text, self.line(n.at))
+            res.append((m, v))
+        return res
+
+    def doomed(self, n, neg, seen):
+        """Whether all ways from here end in an error"""
+        while True:
+            if n is None or (id(n), neg) in seen:
+                return n is not None
+            if len(seen) > 300:
+                return False
+            seen.add((id(n), neg))
+            if n.kind == "return":
+                return bool(re.match(r"-E[A-Z]|ERR_PTR\(|ERR_CAST\(", n.text) or n.text in neg or self.pointer and n.text == "NULL")
+            if n.kind == "exit":
+                return False
+            if n.kind == "expr":
+                a = assignment(n.text)
+                if a and re.fullmatch(r"\w+", a[1]):
+                    neg = neg | {a[1]} if re.match(r"-E[A-Z]|ERR_PTR\(-", a[3]) or a[3] in neg else neg - {a[1]}
+                n = n.then
+            elif n.kind == "pass":
+                n = n.then
+            elif n.kind == "switch":
+                return all(self.doomed(m, neg, seen) for m in n.more)
+            else:
+                if n.other is not None and not self.doomed(n.other, neg, seen):
+                    return False
+                n = n.then
+
+    def returned(self, n, w):
+        t = bare(n.text)
+        if not t or re.fullmatch(r"0|NULL|true|false|\d+", t):
+            return [(w, self.pointer and t == "NULL" and bool(w.fail))]
+        if re.match(r"-E[A-Z]|ERR_PTR\(-E", t):
+            return [(w.failed(None, "return " + t, self.line(n.at)), True)]
+        m = re.match(r"(?:PTR_ERR|ERR_PTR|ERR_CAST|PTR_ERR_OR_ZERO)?\(?(\w+(?:->\w+)*)\)?\s*($|\?|[<>!=])", t)
+        if m and m[1] not in self.a.driver.functions:
+            v = w.get(m[1])
+            return [(w, v == "n" or v is None and bool(w.fail) and w.fail[0] == m[1])]
+        res = []
+        for v in self.expr("return_value = " + t, n.at, w):
+            res.append((v, v.get("return_value") == "n"))
+        return res
+
+    def leave(self, n, w, failed):
+        s = self.s
+        if failed:
+            s.fails = True
+            if self.int or self.pointer:
+                for i in w.items:
+                    s.left.setdefault(i, set()).add(w.fail[1:] + (self.f.file,) if w.fail else ("", 0, ""))
+            return
+        for i in w.items:
+            if i.taken():
+                s.takes.add((i.kind, i.key))
+            else:
+                s.changes.add(i.base)
+                s.sets.add(i.key)
+        if w.fail and w.fail[0] is not None:
+            s.lost.setdefault((w.fail, self.f.file), self.line(n.at))
+
+    def expr(self, text, at, w):
+        """The ways on after an expression"""
+        a = assignment(text)
+        ways = [w]
+        right = a[3] if a else text
+        head = re.match(r"(?:\([\w\s\*]+\)\s*)?((?:\w+(?:->|\.))*)(\w+)\s*\(", right)
+        main = None
+        if head and head[2] not in attach.KEYWORDS and close(right, head.end() - 1) == len(right) - 1:
+            main = head[2]
+        calls = []
+        for m in CALL.finditer(text):
+            if m[1] not in attach.KEYWORDS:
+                calls.append((m[1], text[:m.start()], attach.arguments(text, m.end())))
+        for name, before, args in reversed(calls):          # inner ones first
+            nxt = []
+            for v in ways:
+                nxt += self.call(name, before, args, at, v, a if name == main else None)
+            ways = nxt
+        if not a:
+            m = re.match(r"(.*?)(\+\+|--)$", text) or re.match(r"()(\+\+|--)(.*)$", text)
+            if m and re.search(r"->|^\*", m[1] or m[m.lastindex]):
+                return [self.set(re.sub(r"\s", "", m[1] or m[m.lastindex]), at, v, text) for v in ways]
+            return ways
+        declared, left, op, right = a
+        res = []
+        for v in ways:
+            if main and v.get("#") is not None:             # a call has forked
+                v = v.put(left, {"ok": None if not ERRVAR.match(left) and left != "return_value" else "0", "n": "n", "null": "0", "p": "p"}[v.get("#")]).put("#", None)
+            elif not op:
+                t = bare(right)
+                if re.match(r"-E[A-Z]", t) or re.match(r"ERR_PTR\(-E", t):
+                    v = v.put(left, "n")
+                elif t in ("0", "NULL", "false"):
+                    v = v.put(left, "0")
+                elif re.fullmatch(r"(PTR_ERR|ERR_PTR|ERR_CAST)?\(?[\w>.-]+\)?", t):
+                    inner = re.sub(r"^(PTR_ERR|ERR_PTR|ERR_CAST)\(|\)$", "", t)
+                    x = v.get(inner)
+                    v2 = v.put(left, x)
+                    if v.fail and v.fail[0] == inner and inner != left:
+                        v2 = Way(v2.env, v2.items, (left,) + v.fail[1:])
+                    v = v2
+                else:
+                    v = v.put(left, None)
+            if not declared and re.search(r"->|^\*|^\(\*", left):
+                v = self.set(left, at, v, text)
+            # what was taken goes where others find it
+            if re.search(r"->|^\*", left) or not declared and left not in self.locals:
+                v = v.has(i for i in v.items if not (i.taken() and re.fullmatch(r"\w+", i.key) and re.search(rf"\b{i.key}\b", right)))
+            res.append(v)
+        return res
+
+    def set(self, left, at, w, text):
+        path = re.sub(r"\[[^]]*\]|[()*&]", "", left)
+        parts = re.split(r"->|\.", path)
+        base, field = parts[0], parts[-1] if len(parts) > 1 else "*" + parts[0]
+        same = [i for i in w.items if i.kind == "set" and (i.key == field or field in i.text)]
+        if w.fail:
+            return w.has(w.items - set(same))
+        if base in self.fresh:
+            return w
+        item = Item("set", self.f, self.line(at), left, field, self.params.get(base) if base in self.params else None if base not in self.locals or "->" in left or "*" in left else -1)
+        return w.has({i for i in w.items if not (i.kind == "set" and i.key == field)} | {item})
+
+    def local(self, arg):
+        """Whether an argument is this function's own"""
+        m = re.match(r"\s*(&?)\(?(\w+)(\s*->)?", arg)
+        return bool(m and (m[2] in self.fresh or m[1] and not m[3] and m[2] in self.locals))
+
+    def call(self, name, before, args, at, w, a):
+        if re.match(r"(dev|pr)_(err|warn|info|dbg)|WARN|BUG|IS_ERR|PTR_ERR|ERR_PTR|container_of|lockdep|trace_", name):
+            return [w]
+        line, text = self.line(at), f"{name}()"
+        names = self.a.callees(self.f, name, before)
+        sums = [(g, self.a.summary(g)) for g in names if g != self.f.name]
+        undo = bool(UNDO.search(name))
+        items = set(w.items)
+        # what is given back
+        given = {k for _, s in sums for k in s.gives} | {c for _, b, c in PAIRS if b.match(name) and not names}
+        self.s.gives |= given
+        items = {i for i in items if i.kind not in given}
+        # what an argument hands over
+        if not names and not re.match(r"memset|memcpy|dma_map|virt_to|__pa|min|max|sizeof|snprintf|strscpy|dma_mapping_error|PTR_|IS_|set_|sg_", name):
+            items = {i for i in items if not (i.taken() and re.fullmatch(r"\w+", i.key) and i.key not in self.params
+                                              and any(re.fullmatch(rf"\s*&?{i.key}(->.*)?\s*", x, re.S) for x in args))}
+        if names:
+            items = {i for i in items if not (i.taken() and i.kind in ("memory", "pages", "a page table", "DMA memory") and any(re.fullmatch(rf"\s*&?{i.key}(->.*)?\s*", x, re.S) for x in args))}
+        sets = {k for _, s in sums for k in s.sets}
+        if w.fail:
+            return [w.has(i for i in items if not self.undoes(i, name, args, sets, sums, undo))]
+        items = {i for i in items if not (i.kind == "call" and opposite(i.key, name))}
+        fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and not re.match(r"min|max|read|\w*readl", name))
+        added = set()
+        changes = [b for _, s in sums for b in s.changes if not (b is not None and b >= 0 and b < len(args) and self.local(args[b]))]
+        if not HARMLESS.search(name):
+            if changes:
+                b = {self.params.get(args[b].strip()) if b is not None and 0 <= b < len(args) else None for b in changes}
+                added.add(Item("call", self.f, line, text, name, None if None in b else min(b)))
+            elif not names and WRITE.match(name):
+                added.add(Item("write", self.f, line, text, name, None))
+            elif not names and LIST.match(name):
+                added.add(Item("write", self.f, line, text, name, None))
+        for p, _, c in PAIRS if not names else ():
+            if p.match(name):
+                key = a[1] if a and re.fullmatch(r"\w+", a[1]) and c in ("memory", "pages", "DMA memory", "a DMA mapping", "a page table") else args[0].strip() if args else ""
+                if c in ("memory", "pages", "DMA memory", "a page table", "a DMA mapping") and not (a and re.fullmatch(r"\w+", a[1])):
+                    continue
+                added.add(Item(c, self.f, line, text, key, None))
+        for _, s in sums:
+            for c, key in s.takes:
+                if c in ("a runtime PM reference", "a clock", "a reset line", "a lock"):
+                    added.add(Item(c, self.f, line, text, name, None))
+        good = w.has(items | added)
+        alloc = not names and ALLOC.match(name)
+        if a and a[1] and (fails or alloc) and (re.fullmatch(r"[\w>.-]+", a[1])):
+            bad = {i for _, s in sums for i in s.left if not (i.base is not None and i.base >= 0 and i.base < len(args) and self.local(args[i.base]))}
+            if alloc:
+                return [good.know("#", "p"), w.has(items).know("#", "null")]
+            still = {i for i in added if i.kind == "a runtime PM reference" and name == "pm_runtime_get_sync"}
+            return [good.know("#", "ok"), Way(w.env, frozenset(items | bad | still), None).failed(a[1], text, line).know("#", "n")]
+        return [good]
+
+    def undoes(self, i, name, args, sets, sums, undo):
+        """Whether a call after a failure takes back what stands changed"""
+        if i.taken():
+            return False
+        if i.kind == "set":
+            return i.key in sets or undo and any(re.search(rf"\b{re.escape(re.split('->|[.]', i.text)[0].lstrip('*('))}\b", x) for x in args)
+        if DOWN.search(i.key):
+            return opposite(i.key, name) or not DOWN.search(name) and (undo or any(s.changes for _, s in sums))
+        return undo or i.key == name
+
+    def test(self, text, at, w):
+        """[(true or false, the way then)]"""
+        t = bare(text)
+        parts = top(t, ("||",))
+        if len(parts) > 1:
+            res, ways = [], [w]
+            for p in parts:
+                nxt = []
+                for v in ways:
+                    for b, x in self.test(p, at, v):
+                        (res if b else nxt).append((True, x) if b else x)
+                ways = nxt
+            return res + [(False, x) for x in ways]
+        parts = top(t, ("&&",))
+        if len(parts) > 1:
+            res, ways = [], [w]
+            for p in parts:
+                nxt = []
+                for v in ways:
+                    for b, x in self.test(p, at, v):
+                        (nxt if b else res).append(x if b else (False, x))
+                ways = nxt
+            return res + [(True, x) for x in ways]
+        if t.startswith("!") and not t.startswith("!="):
+            return [(not b, x) for b, x in self.test(t[1:], at, w)]
+        m = re.fullmatch(r"(.*?)\s*(<|<=|!=|==|>|>=)\s*(0|NULL)", t)
+        op, inner = (m[2], bare(m[1])) if m else ("", t)
+        m = re.fullmatch(r"(IS_ERR|IS_ERR_OR_NULL|IS_ERR_VALUE)\s*\((.*)\)", inner)
+        if m:
+            op, inner = "err", bare(m[2])
+        a = assignment(inner)
+        if a:
+            return [r for v in self.expr(inner, at, w) for r in self.truth(a[1], op, v, at, inner)]
+        if re.fullmatch(r"[A-Za-z_][\w>.-]*", inner):
+            return self.truth(inner, op, w, at, t)
+        m = re.match(r"((?:\w+(?:->|\.))*)(\w+)\s*\(", inner)
+        if m and close(inner, m.end() - 1) == len(inner) - 1 and m[2] not in attach.KEYWORDS:
+            names = self.a.callees(self.f, m[2], m[1])
+            kinds = [f.type for n in names for f in self.a.driver.functions.get(n, ())]
+            if any(self.a.summary(n).fails for n in names if n != self.f.name) and not any("bool" in k or "*" in k for k in kinds) or FAIL.match(m[2]):
+                res = []
+                for v in self.expr("error_code = " + inner, at, w):
+                    x = v.get("error_code")
+                    if v.fail and v.fail[0] == "error_code":
+                        v = Way(v.env, v.items, (None,) + v.fail[1:])
+                    res += [(b, y.put("error_code", None)) for b, y in self.truth("error_code", op, v, at, t)]
+                return res
+        res = []
+        key = "c:" + " ".join(t.split())
+        for v in self.expr(t, at, w):
+            x = v.get(key)
+            for b in (True, False) if x is None else (x,):
+                res.append((b, v.know(key, b) if self.conds.get(key[2:], 0) > 1 else v))
+        return res
+
+    def truth(self, var, op, w, at, text):
+        val = w.get(var)
+        error = bool(ERRVAR.match(var)) or var == "error_code"
+        known = {"": {"0": False, "n": True, "p": True}, "!=": {"0": False, "n": True, "p": True}, "==": {"0": True, "n": False, "p": False},
+                 "<": {"0": False, "n": True, "p": False}, ">=": {"0": True, "n": False, "p": True}, ">": {"0": False, "n": False, "p": True},
+                 "<=": {"0": True, "n": True, "p": False}, "err": {"0": False, "n": True, "p": False}}[op]
+        if val in known:
+            return [(known[val], w)]
+        yes = "n" if op in ("<", "err") or error and op in ("", "!=") else "0" if op == "==" else "p"
+        no = {"": "0", "!=": "0", "==": "n" if error else "p"}.get(op)
+        if op in (">=", "<=", ">"):
+            yes = no = None
+        res = []
+        for b, x in ((True, yes), (False, no)):
+            v = w.know(var, x) if x else w
+            if x == "n" and not v.fail:
+                v = v.failed(var, text, self.line(at))
+            res.append((b, v))
+        return res
+
+
+@functools.cache
+def analysis(driver):
+    return Analysis(driver)
