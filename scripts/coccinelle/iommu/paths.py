@@ -21,14 +21,14 @@ FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|resume|force_\w+)$|(devm
 # Kernel functions that make NULL of a failure
 ALLOC = re.compile(r"(devm_)?k[mzvc]+alloc\w*$|kmemdup|kmem_cache_z?alloc\w*$|alloc_pages?\w*$|__get_free_pages?$|get_zeroed_page|dma_alloc_\w+$|alloc_io_pgtable_ops$"
                    r"|iommu_alloc_page\w*|dmam_alloc_\w+$|mempool_alloc$|v[mz]alloc\w*$|bitmap_z?alloc$")
-ERRVAR = re.compile(r"(\w*_)?(ret|rc|err|error|retval|result|r|cc|status)\d?$")
-HARMLESS = re.compile(r"flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
+ERRVAR = re.compile(r"#\w*|(\w*_)?(ret|rc|err|error|retval|result|r|cc|status)\d?$")
+HARMLESS = re.compile(r"add_req|_addr$|find_|lookup|rlookup|get_(context|entry|pte)|clear_entry|flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
 WRITE = re.compile(r"(raw_|__raw_)?(write[bwlq]|iowrite\d+(be|_rep)?|out_be\d+|out_le\d+)(_relaxed)?$|hi_lo_writeq\w*$|lo_hi_writeq\w*$|regmap_(write|(update|set|clear)_bits)\w*$|SET_\w+$"
                    r"|pamu_\w*(config|enable|disable)\w*$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|mtk_smi_larb_\w+$|arm_smccc_\w+$|pci_(en|dis)able_(ats|pri|pasid)$"
                    r"|clear_context_table|iommu_detach_\w+$|iommu_attach_\w+$")
 LIST = re.compile(r"(h?list_(add|del|move)\w*|refcount_(inc|dec|add|sub)\w*|kref_(get|put)|atomic_(inc|dec|add|sub)\w*)$")
 # Calls that an error path undoes something by
-UNDO = re.compile(r"(^|_)(free|put|del|delete|remove|release|detach|disable|unprepare|destroy|clear|reset|undo|restore|unmap|unset|drop|block|shut(down)?|stop|dec|sub|exit|"
+UNDO = re.compile(r"(^|_)(k?v?free|put|del|delete|remove|release|detach|disable|unprepare|destroy|clear|reset|undo|restore|unmap|unset|drop|block|shut(down)?|stop|dec|sub|exit|"
                   r"unregister|cleanup|unlock|revert|rollback|back|again|teardown|down|deassert|assert|attach|replace|erase|abort)(_|$|\d|s?_)")
 DOWN = re.compile(r"(^|_)(detach|disable|del|remove|release|unregister|unset|clear|block|down|free|dec|off|stop|shutdown|tear_down|teardown|unmap|exit)(_|$)")
 # (what takes, what gives back, name of it)
@@ -48,8 +48,12 @@ PAIRS = [(re.compile(a), re.compile(b), c) for a, b, c in (
     (r"(get_device|of_node_get|try_module_get|pci_dev_get|of_parse_phandle|pci_get_domain_bus_and_slot)$", r"(put_device|of_node_put|module_put|pci_dev_put)$", "a reference"))]
 
 CALL = re.compile(r"(?<!\w)(\w+)\s*\(")
+# What each attach writes anew, in a domain that nobody uses yet
+RECOMPUTED = re.compile(r"pgsize_bitmap|geometry|aperture|flush_ops$|\bops$|->\w*cfg($|\.)")
+LOCK = re.compile(r"(mutex|spin|raw_spin|read|write|rcu_read)_(un)?lock|(up|down)_(read|write)")
+COUNT = re.compile(r"pm_runtime_get_if_(in_use|active)$")           # 1, 0 or an errno
 WORD = re.compile(r"[A-Za-z_]\w*")
-MAX = 400           # states at a statement
+MAX = 200           # states at a statement
 
 
 def close(text, i):
@@ -180,8 +184,10 @@ class Graph:
         if kind == "loop":
             head = self.node("loop", s[1], s[2], other=None if s[4] else nxt)
             head.word = s[5]
-            head.then = self.build(s[3], head, nxt, head, None)
-            return head
+            parts = s[1].split(";") if s[5] == "for" else []
+            again = self.node("expr", parts[2], s[2], head) if len(parts) == 3 else head
+            head.then = self.build(s[3], again, nxt, again, None)
+            return self.node("expr", parts[0], s[2], head) if len(parts) == 3 else head
         if kind == "do":
             test = self.node("pass" if s[1].strip() in ("0", "false") else "loop", s[1], s[2], other=nxt)
             test.word = "do"
@@ -248,7 +254,7 @@ def assignment(text):
             left = re.sub(r"\s*([|&+*/^%-]|<<|>>)$", "", text[:i].rstrip())
             op = text[:i].rstrip()[len(left):].strip()
             m = re.search(r"[\w\]\)](?:\s*)$", left)
-            lv = re.search(r"((?:\*\s*)?\(?[A-Za-z_]\w*\)?(?:\s*(?:->|\.)\s*\w+|\[[^]]*\])*)\s*$", left)
+            lv = re.search(r"((?:\*\s*)?\(?[A-Za-z_#]\w*\)?(?:\s*(?:->|\.)\s*\w+|\[[^]]*\])*)\s*$", left)
             if not (m and lv):
                 return None
             declared = bool(re.match(r"(const |static |struct |union |enum |unsigned )*\w+[ *]+", left[:lv.start()] + " ")) and left[:lv.start()].strip() not in ("", "*")
@@ -270,7 +276,8 @@ class Way:
         return dict(self.env).get(var)
 
     def put(self, var, value):
-        env = {k: v for k, v in self.env if k != var and not (k[:2] == "c:" and re.search(rf"\b{re.escape(var)}\b", k))}
+        env = {k: v for k, v in self.env if k != var and not k.startswith((var + "->", var + ".")) and not (
+            k[:2] == "c:" and re.search(rf"\b{re.escape(var)}\b", k))}
         if value is not None:
             env[var] = value
         return Way(tuple(sorted(env.items())), self.items, None if self.fail and self.fail[0] == var and value != "n" else self.fail)
@@ -278,11 +285,19 @@ class Way:
     def know(self, key, value):
         return Way(tuple(sorted(dict(self.env, **{key: value}).items())), self.items, self.fail)
 
-    def failed(self, var, text, line):
-        return Way(self.env, self.items, self.fail or (var, text, line))
+    def failed(self, var, text, line, seen=True):
+        return Way(self.env, self.items, self.fail or (var, text, line, seen))
 
     def has(self, items):
         return Way(self.env, frozenset(items), self.fail)
+
+
+    def looked(self):
+        """The failure has been looked at: what comes now is the way back"""
+        return Way(self.env, self.items, self.fail and self.fail[:3] + (True,))
+
+    def back(self):
+        return self.fail and self.fail[3]
 
 
 class Item:
@@ -314,7 +329,8 @@ def opposite(a, b):
 class Summary:
     def __init__(self):
         self.fails, self.changes, self.sets, self.gives, self.takes = False, set(), set(), set(), set()
-        self.left, self.lost, self.writes = {}, {}, False
+        self.null = self.error = False          # what a pointer is after a failure
+        self.left, self.lost, self.undo, self.calls = {}, {}, [], {}
 
 
 class Analysis:
@@ -338,13 +354,45 @@ class Analysis:
         return (name,) if name in d.functions else ()
 
     @functools.cached_property
+    def tested(self):
+        """The fields that some condition of the driver asks for"""
+        res = set()
+        for fs in self.driver.functions.values():
+            for f in fs:
+                for m in re.finditer(r"\b(if|while|switch|WARN_ON|WARN_ON_ONCE)\s*\(|\?", f.body):
+                    text = f.body[m.end():close(f.body, m.end() - 1)] if m[1] else f.body[max(0, m.start() - 60):m.start()].split(";")[-1]
+                    res.update(re.findall(r"(?:->|\.)\s*(\w+)", text))
+        return res
+
+    @functools.cache
+    def reach(self, name):
+        return self.driver.reach({name})
+
+    @functools.cached_property
     def left(self):
         """{what is left changed or taken when an attach fails: the steps that failed then}"""
         res = {}
         for name in sorted(self.driver.callbacks):
             for item, fails in self.summary(name).left.items():
-                res.setdefault(item, set()).update(fails)
+                own = self.summary(item.f.name).left.get(item)
+                res.setdefault(item, set()).update(own or fails)
         return res
+
+
+DECLARATION = re.compile(r"(?:^|[;{}])\s*(?!return\b|goto\b|else\b)(?:const |struct |unsigned |union |enum |static )*[A-Za-z_]\w*\s+(\**[A-Za-z_]\w*\s*(?:[=,\[][^;]*)?)(?=;)")
+
+
+def locals_of(body):
+    res, at = set(), 0
+    while True:
+        m = DECLARATION.search(body, at)
+        if not m:
+            return res
+        for part in attach.split(m[1]):
+            v = re.match(r"[\s*]*([A-Za-z_]\w*)", part)
+            if v:
+                res.add(v[1])
+        at = m.end()
 
 
 class Walk:
@@ -352,7 +400,7 @@ class Walk:
         self.a, self.f, self.s = analysis, f, summary
         self.pointer = "*" in f.type
         self.int = not self.pointer and bool(re.search(r"\b(int|long|ssize_t|s32)\b", f.type))
-        self.locals = set(re.findall(r"(?:^|[;{}])\s*(?:const |struct |unsigned |union |enum )*\w+\s+(?:\w+\s*(?:=[^;,]*)?,\s*)*(\w+)(?=\s*[;=,\[])", f.body))
+        self.locals = locals_of(f.body)
         self.fresh = set(re.findall(r"\b(\w+)\s*=\s*(?:\([^()]*\)\s*)?\w*alloc\w*\s*\(", f.body)) | set(re.findall(r"\b(\w+)\s*=\s*&(?:%s)\b(?!->)" % "|".join(self.locals or {"-"}), f.body))
         self.params = {p: n for n, (_, p) in enumerate(f.params)}
         self.conds = {}
@@ -392,16 +440,13 @@ class Walk:
         if n.kind == "expr":
             return [(n.then, v) for v in self.expr(n.text, n.at, w)]
         if n.kind == "switch":
-            return [(m, v) for v in self.expr(n.text, n.at, w) for m in n.more]
+            return [(m, self.branch(m, n, v)) for v in self.expr(n.text, n.at, w) for m in n.more]
         if n.kind == "loop":
             ways = [w]
-            if n.word == "for":
-                for part in n.text.split(";"):
-                    ways = [v for x in ways for v in self.expr(part, n.at, x)] if "=" in part else ways
             mark = f"loop:{n.at}"
             res = []
             for v in ways:
-                if v.fail and n.other:
+                if v.back() and n.other:
                     res += [(n.other, v)] if v.get(mark) else [(n.then, v.know(mark, 1))]
                 elif n.word in ("while", "do"):
                     for t, x in self.test(n.text, n.at, v):
@@ -412,14 +457,25 @@ class Walk:
         # if
         res = []
         ways = self.test(n.text, n.at, w)
-        if w.fail and len({t for t, _ in ways}) > 1 and n.undoes:
+        if w.back() and len({t for t, _ in ways}) > 1 and n.undoes:
             ways = [(t, v) for t, v in ways if t]
         for t, v in ways:
             m = n.then if t else n.other
-            if not v.fail and self.doomed(m, frozenset(k for k, x in v.env if x == "n"), set()):
-                v = v.failed(None, n.text, self.line(n.at))
-            res.append((m, v))
+            res.append((m, self.branch(m, n, v)))
         return res
+
+    def branch(self, m, n, w):
+        """A way into a branch: a failure, if all that comes then is one"""
+        if not w.fail and self.doomed(m, frozenset(k for k, x in w.env if x == "n"), set()):
+            w = w.failed(None, n.text, self.line(n.at))
+            m = re.search(r"dma_mapping_error\([^,]*, *(.*)\)", n.text)
+            if m:
+                w = w.has(i for i in w.items if i.text != m[1])
+            # what has just bound the domain to this IOMMU is no domain of another one
+            m = re.fullmatch(r".*(?:->|\.)(\w+) != [\w>.-]+", n.text)
+            if m:
+                w = w.has(i for i in w.items if not (i.kind == "call" and m[1] in self.a.summary(i.key).sets))
+        return w
 
     def doomed(self, n, neg, seen):
         """Whether all ways from here end in an error"""
@@ -453,22 +509,28 @@ class Walk:
             return [(w, self.pointer and t == "NULL" and bool(w.fail))]
         if re.match(r"-E[A-Z]|ERR_PTR\(-E", t):
             return [(w.failed(None, "return " + t, self.line(n.at)), True)]
-        m = re.match(r"(?:PTR_ERR|ERR_PTR|ERR_CAST|PTR_ERR_OR_ZERO)?\(?(\w+(?:->\w+)*)\)?\s*($|\?|[<>!=])", t)
+        m = re.match(r"(?:PTR_ERR|ERR_PTR|ERR_CAST|PTR_ERR_OR_ZERO)?\(?(\w+(?:->\w+)*)\)?\s*($|\?|[&<>!=])", t)
+        v = m and w.get(m[1])
+        if self.int and not v and not (m and w.fail and w.fail[0] == m[1]) and re.search(r"\?.*-E[A-Z]", t):
+            return [(w, False), (w.failed(None, "return " + t, self.line(n.at)), True)]
         if m and m[1] not in self.a.driver.functions:
-            v = w.get(m[1])
             return [(w, v == "n" or v is None and bool(w.fail) and w.fail[0] == m[1])]
         res = []
-        for v in self.expr("return_value = " + t, n.at, w):
-            res.append((v, v.get("return_value") == "n"))
+        for v in self.expr("#return_value = " + t, n.at, w):
+            res.append((v, v.get("#return_value") == "n"))
         return res
 
     def leave(self, n, w, failed):
         s = self.s
+        if not failed and w.fail and w.fail[1].endswith("()") and (w.fail[0] is None or w.get(w.fail[0]) == "n"):
+            s.lost.setdefault(w.fail[1:3], self.line(n.at))
         if failed:
             s.fails = True
+            s.null |= self.pointer and n.text == "NULL"
+            s.error |= not self.pointer or n.text != "NULL"
             if self.int or self.pointer:
                 for i in w.items:
-                    s.left.setdefault(i, set()).add(w.fail[1:] + (self.f.file,) if w.fail else ("", 0, ""))
+                    s.left.setdefault(i, set()).add(w.fail[1:3] + (self.f.file,) if w.fail else ("", 0, ""))
             return
         for i in w.items:
             if i.taken():
@@ -476,8 +538,6 @@ class Walk:
             else:
                 s.changes.add(i.base)
                 s.sets.add(i.key)
-        if w.fail and w.fail[0] is not None:
-            s.lost.setdefault((w.fail, self.f.file), self.line(n.at))
 
     def expr(self, text, at, w):
         """The ways on after an expression"""
@@ -501,16 +561,21 @@ class Walk:
             m = re.match(r"(.*?)(\+\+|--)$", text) or re.match(r"()(\+\+|--)(.*)$", text)
             if m and re.search(r"->|^\*", m[1] or m[m.lastindex]):
                 return [self.set(re.sub(r"\s", "", m[1] or m[m.lastindex]), at, v, text) for v in ways]
+            if m and m[2] == "++":
+                return [v.put(m[1] or m[3], "p") if v.get(m[1] or m[3]) == "0" else v for v in ways]
             return ways
         declared, left, op, right = a
         res = []
         for v in ways:
-            if main and v.get("#") is not None:             # a call has forked
-                v = v.put(left, {"ok": None if not ERRVAR.match(left) and left != "return_value" else "0", "n": "n", "null": "0", "p": "p"}[v.get("#")]).put("#", None)
+            kind, was = v.get("#"), v.get(left)
+            if main and kind is not None:             # a call has forked
+                v = v.put(left, {"ok": "0" if ERRVAR.match(left) else None, "n": "n", "null": "0", "p": "p"}[v.get("#")]).put("#", None)
             elif not op:
                 t = bare(right)
                 if re.match(r"-E[A-Z]", t) or re.match(r"ERR_PTR\(-E", t):
                     v = v.put(left, "n")
+                elif t in ("1", "true"):
+                    v = v.put(left, "p")
                 elif t in ("0", "NULL", "false"):
                     v = v.put(left, "0")
                 elif re.fullmatch(r"(PTR_ERR|ERR_PTR|ERR_CAST)?\(?[\w>.-]+\)?", t):
@@ -522,38 +587,43 @@ class Walk:
                     v = v2
                 else:
                     v = v.put(left, None)
-            if not declared and re.search(r"->|^\*|^\(\*", left):
-                v = self.set(left, at, v, text)
+            if not declared and re.search(r"->|^\*|^\(\*", left) and kind != "null":
+                v = self.set(left, at, v, text, was)
             # what was taken goes where others find it
             if re.search(r"->|^\*", left) or not declared and left not in self.locals:
                 v = v.has(i for i in v.items if not (i.taken() and re.fullmatch(r"\w+", i.key) and re.search(rf"\b{i.key}\b", right)))
             res.append(v)
         return res
 
-    def set(self, left, at, w, text):
+    def set(self, left, at, w, text, was=None):
         path = re.sub(r"\[[^]]*\]|[()*&]", "", left)
         parts = re.split(r"->|\.", path)
         base, field = parts[0], parts[-1] if len(parts) > 1 else "*" + parts[0]
-        same = [i for i in w.items if i.kind == "set" and (i.key == field or field in i.text)]
-        if w.fail:
-            return w.has(w.items - set(same))
-        if base in self.fresh:
-            return w
+        self.s.sets.add(field)
+        if w.back():            # one field of an object taken back will do: it says what the others mean
+            whole = left[:len(left) - len(field)] if left.endswith(field) else left
+            return w.has(i for i in w.items if not (i.kind == "set" and (i.key == field or field in i.text or i.text.startswith(whole))
+                                                    or i.kind == "call" and not DOWN.search(i.key) and field in self.a.summary(i.key).sets))
+        value = assignment(text)
+        if base in self.fresh or field not in self.a.tested or RECOMPUTED.search(path) or value and value[3] in ("true", "1") and was == "0":
+            return w            # a flag that says once and for all
         item = Item("set", self.f, self.line(at), left, field, self.params.get(base) if base in self.params else None if base not in self.locals or "->" in left or "*" in left else -1)
         return w.has({i for i in w.items if not (i.kind == "set" and i.key == field)} | {item})
 
     def local(self, arg):
         """Whether an argument is this function's own"""
         m = re.match(r"\s*(&?)\(?(\w+)(\s*->)?", arg)
-        return bool(m and (m[2] in self.fresh or m[1] and not m[3] and m[2] in self.locals))
+        return bool(m and (m[2] == "NULL" or m[2] in self.fresh or m[1] and not m[3] and m[2] in self.locals
+                           or re.fullmatch(r"\w+", arg.strip()) and re.search(rf"\b{m[2]}\s*\[", self.f.body) and m[2] in self.locals))
 
     def call(self, name, before, args, at, w, a):
         if re.match(r"(dev|pr)_(err|warn|info|dbg)|WARN|BUG|IS_ERR|PTR_ERR|ERR_PTR|container_of|lockdep|trace_", name):
             return [w]
-        line, text = self.line(at), f"{name}()"
+        place = re.compile(rf"\b{name}\s*\(").search(self.f.body, at)
+        line, text = self.line(place.start() if place else at), f"{name}()"
         names = self.a.callees(self.f, name, before)
         sums = [(g, self.a.summary(g)) for g in names if g != self.f.name]
-        undo = bool(UNDO.search(name))
+        undo = bool(UNDO.search(name)) and not LOCK.match(name)
         items = set(w.items)
         # what is given back
         given = {k for _, s in sums for k in s.gives} | {c for _, b, c in PAIRS if b.match(name) and not names}
@@ -566,13 +636,19 @@ class Walk:
         if names:
             items = {i for i in items if not (i.taken() and i.kind in ("memory", "pages", "a page table", "DMA memory") and any(re.fullmatch(rf"\s*&?{i.key}(->.*)?\s*", x, re.S) for x in args))}
         sets = {k for _, s in sums for k in s.sets}
-        if w.fail:
+        if undo:                # what is freed counts as written
+            gone = {re.split(r"->|\.", re.sub(r"\[.*?\]", "", x))[-1].strip() for x in args if "->" in x}
+            self.s.sets |= gone
+            sets |= gone
+        self.s.calls.setdefault((name, line), set()).add(bool(w.back()))
+        if w.back():
+            self.s.undo.append((name, args, sets, sums, undo))
             return [w.has(i for i in items if not self.undoes(i, name, args, sets, sums, undo))]
-        items = {i for i in items if not (i.kind == "call" and opposite(i.key, name))}
-        fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and not re.match(r"min|max|read|\w*readl", name))
+        before, items = items, {i for i in items if not (i.kind == "call" and not DOWN.search(i.key) and opposite(i.key, name))}
+        fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and (self.int or a[1][0] != "#") and not re.match(r"min|max|read|\w*readl", name))
         added = set()
         changes = [b for _, s in sums for b in s.changes if not (b is not None and b >= 0 and b < len(args) and self.local(args[b]))]
-        if not HARMLESS.search(name):
+        if not HARMLESS.search(name) and len(before) == len(items):
             if changes:
                 b = {self.params.get(args[b].strip()) if b is not None and 0 <= b < len(args) else None for b in changes}
                 added.add(Item("call", self.f, line, text, name, None if None in b else min(b)))
@@ -591,23 +667,44 @@ class Walk:
                 if c in ("a runtime PM reference", "a clock", "a reset line", "a lock"):
                     added.add(Item(c, self.f, line, text, name, None))
         good = w.has(items | added)
+        if a and sums and all(re.search(r"\bbool$", f.type) for g in names for f in self.a.driver.functions.get(g, ())):
+            return [good.know("#", "p"), w.has(items).know("#", "null")]
         alloc = not names and ALLOC.match(name)
-        if a and a[1] and (fails or alloc) and (re.fullmatch(r"[\w>.-]+", a[1])):
+        if a and a[1] and (fails or alloc) and (re.fullmatch(r"[#\w>.-]+", a[1])):
             bad = {i for _, s in sums for i in s.left if not (i.base is not None and i.base >= 0 and i.base < len(args) and self.local(args[i.base]))}
             if alloc:
                 return [good.know("#", "p"), w.has(items).know("#", "null")]
             still = {i for i in added if i.kind == "a runtime PM reference" and name == "pm_runtime_get_sync"}
-            return [good.know("#", "ok"), Way(w.env, frozenset(items | bad | still), None).failed(a[1], text, line).know("#", "n")]
+            for _, s in sums:           # what the callee takes back on its own way out
+                for u in s.undo:
+                    items = {i for i in items if not self.undoes(i, *u)}
+            null = [w.has(items).failed(a[1], text, line).know("#", "null")] if any(s.null for _, s in sums) else []
+            if null and not any(s.error for _, s in sums):
+                return [good.know("#", "p")] + null
+            if COUNT.match(name):
+                null = [w.has(items).know("#", "null")]
+            return null + [good.know("#", "p" if null else "ok"), Way(w.env, frozenset(items | bad | still), None).failed(a[1], text, line, False).know("#", "n")]
         return [good]
+
+    def constant(self, text):
+        """Whether a condition is the same all through the function"""
+        if text not in self.conds or self.conds[text] < 2 and not re.search(r"\b(for\w*|while|do)\b", self.f.body):
+            return False
+        return all(len(re.findall(rf"(?<![\w>.]){v}\s*(?:=(?!=)|\+\+|--)", self.f.body)) < 2 for v in re.findall(r"(?<![\w>.])[a-z_]\w*", text)) and "iter" not in text
 
     def undoes(self, i, name, args, sets, sums, undo):
         """Whether a call after a failure takes back what stands changed"""
         if i.taken():
             return False
+        if LOCK.match(name) or re.search(r"_put|^put_|kfree", name) and i.kind != "set" or HARMLESS.search(name):
+            return False
         if i.kind == "set":
-            return i.key in sets or undo and any(re.search(rf"\b{re.escape(re.split('->|[.]', i.text)[0].lstrip('*('))}\b", x) for x in args)
+            return i.key in sets or (undo or re.match("mem(set|cpy)", name)) and any(
+                re.fullmatch(rf"&?({re.escape(re.split('->|[.]', i.text)[0].lstrip('*('))}|{re.escape(i.text)})", x.strip()) for x in args)
+        if i.kind != "set" and i.f.name != self.f.name and i.f.name in self.a.reach(name):
+            return True
         if DOWN.search(i.key):
-            return opposite(i.key, name) or not DOWN.search(name) and (undo or any(s.changes for _, s in sums))
+            return opposite(i.key, name) or not DOWN.search(name) and (any(s.changes for _, s in sums) or bool(re.search(r"attach|enable|register|restore|add", name)))
         return undo or i.key == name
 
     def test(self, text, at, w):
@@ -635,6 +732,9 @@ class Walk:
             return res + [(True, x) for x in ways]
         if t.startswith("!") and not t.startswith("!="):
             return [(not b, x) for b, x in self.test(t[1:], at, w)]
+        m = re.fullmatch(r"(\w+)\s*([!=])=\s*-E[A-Z]\w*", t)
+        if m and w.get(m[1]) in ("0", "p"):
+            return [(m[2] == "!", w)]
         m = re.fullmatch(r"(.*?)\s*(<|<=|!=|==|>|>=)\s*(0|NULL)", t)
         op, inner = (m[2], bare(m[1])) if m else ("", t)
         m = re.fullmatch(r"(IS_ERR|IS_ERR_OR_NULL|IS_ERR_VALUE)\s*\((.*)\)", inner)
@@ -651,28 +751,33 @@ class Walk:
             kinds = [f.type for n in names for f in self.a.driver.functions.get(n, ())]
             if any(self.a.summary(n).fails for n in names if n != self.f.name) and not any("bool" in k or "*" in k for k in kinds) or FAIL.match(m[2]):
                 res = []
-                for v in self.expr("error_code = " + inner, at, w):
-                    x = v.get("error_code")
-                    if v.fail and v.fail[0] == "error_code":
+                for v in self.expr("#error_code = " + inner, at, w):
+                    x = v.get("#error_code")
+                    if v.fail and v.fail[0] == "#error_code":
                         v = Way(v.env, v.items, (None,) + v.fail[1:])
-                    res += [(b, y.put("error_code", None)) for b, y in self.truth("error_code", op, v, at, t)]
+                    res += [(b, y.put("#error_code", None)) for b, y in self.truth("#error_code", op, v, at, t)]
+                return res
+            if kinds and all(re.search(r"\bbool$", k) for k in kinds):
+                res = []
+                for v in self.expr("#truth_value = " + inner, at, w):
+                    res += [(b, y.put("#truth_value", None)) for b, y in self.truth("#truth_value", op, v, at, t)]
                 return res
         res = []
         key = "c:" + " ".join(t.split())
         for v in self.expr(t, at, w):
             x = v.get(key)
             for b in (True, False) if x is None else (x,):
-                res.append((b, v.know(key, b) if self.conds.get(key[2:], 0) > 1 else v))
+                res.append((b, v.know(key, b) if self.conds.get(key[2:], 0) > 1 or self.constant(key[2:]) else v))
         return res
 
     def truth(self, var, op, w, at, text):
         val = w.get(var)
-        error = bool(ERRVAR.match(var)) or var == "error_code"
+        error = bool(ERRVAR.match(var))
         known = {"": {"0": False, "n": True, "p": True}, "!=": {"0": False, "n": True, "p": True}, "==": {"0": True, "n": False, "p": False},
                  "<": {"0": False, "n": True, "p": False}, ">=": {"0": True, "n": False, "p": True}, ">": {"0": False, "n": False, "p": True},
                  "<=": {"0": True, "n": True, "p": False}, "err": {"0": False, "n": True, "p": False}}[op]
         if val in known:
-            return [(known[val], w)]
+            return [(known[val], w.looked() if w.fail and w.fail[0] == var else w)]
         yes = "n" if op in ("<", "err") or error and op in ("", "!=") else "0" if op == "==" else "p"
         no = {"": "0", "!=": "0", "==": "n" if error else "p"}.get(op)
         if op in (">=", "<=", ">"):
@@ -687,5 +792,53 @@ class Walk:
 
 
 @functools.cache
+def for_files(files):
+    return Analysis(attach.driver(files[0]) if files[0].endswith(".c") else attach.Driver(list(files)))
+
+
 def analysis(driver):
-    return Analysis(driver)
+    return for_files(tuple(driver.files))
+
+
+def step(fail):
+    text, line = fail[:2]
+    return f"{text} (line {line})" if text else "a later step"
+
+
+def names(fails, n=2):
+    known = sorted(fails, key=lambda x: x[1])
+    return ", ".join(map(step, known[:n])) + (f" or one of {len(known) - n} more" if len(known) > n else "")
+
+
+@functools.cache
+def left(file, taken):
+    """{line: (function, what is left changed or taken there by a failed attach, the steps that fail)}"""
+    groups = {}
+    for i, fails in analysis(attach.driver(file)).left.items():
+        if i.f.file == file and i.taken() == taken:
+            groups.setdefault((i.f.name, i.kind if taken else "", frozenset(fails)), []).append(i)
+    res = {}
+    for (name, _, fails), items in groups.items():
+        items.sort(key=lambda i: i.line)
+        res.setdefault(items[0].line, (name, items, fails))
+    return res
+
+
+def changed(p):
+    """What is changed at a position and stays so after a failure, as a sentence"""
+    found = attach.on_path(p[0]) and left(p[0].file, False).get(int(p[0].line))
+    if not found or found[0] != p[0].current_element:
+        return ""
+    name, items, fails = found
+    more = f" and {len(items) - 1} more to line {items[-1].line}" if len(items) > 1 else ""
+    what = f"{items[0].text}{' is set' if items[0].kind == 'set' else ''}"
+    return f"{name}(): {what}{more} before {names(fails)} can fail, and nothing undoes it: check first, or undo it"
+
+
+def taken(p):
+    """What is taken at a position and not given back after a failure, as a sentence"""
+    found = attach.on_path(p[0]) and left(p[0].file, True).get(int(p[0].line))
+    if not found or found[0] != p[0].current_element:
+        return ""
+    name, items, fails = found
+    return f"{name}(): {items[0].kind} of {items[0].text} is not given back when {names(fails)} fails: release it there"

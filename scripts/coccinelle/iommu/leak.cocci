@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/// What an attach has taken, it gives back when a later step fails: memory,
+/// clocks, runtime PM references, ids, mappings, locks.
+// Confidence: Moderate
+// Options: --no-includes
+
+virtual patch
+virtual context
+virtual org
+virtual report
+
+@initialize:python@
+@@
+import os, sys
+sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
+import paths
+said = set()
+
+@r depends on context || org || report@
+identifier f;
+expression e, x;
+assignment operator op;
+position p : script:python() { bool(paths.taken(p)) };
+@@
+(
+* f@p(...)
+|
+* e@p op x
+|
+* e@p++
+|
+* e@p--
+)
+
+@script:python depends on report@
+p << r.p;
+@@
+if (p[0].file, p[0].line) not in said:
+    said.add((p[0].file, p[0].line))
+    coccilib.report.print_report(p[0], "ERROR: " + paths.taken(p))
+
+@script:python depends on org@
+p << r.p;
+@@
+if (p[0].file, p[0].line) not in said:
+    said.add((p[0].file, p[0].line))
+    coccilib.org.print_todo(p[0], "ERROR: " + paths.taken(p))
