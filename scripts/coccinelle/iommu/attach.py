@@ -95,7 +95,7 @@ class Driver:
             for f in found:
                 self.functions.setdefault(f.name, []).append(f)
         for text in texts:
-            for m in re.finditer(r"\.(\w+)\s*=\s*&?(\w+)\s*[,}\n]", text):
+            for m in re.finditer(r"\.(\w+)\s*=\s*&?(\w+)\s*[,;}\n]", text):
                 if m[2] in self.functions:
                     self.fields.setdefault(m[1], set()).add(m[2])
             for m in re.finditer(r"\bstruct\s+iommu_(?:domain_)?ops\b[^;={(]*(?:=|\))\s*\{", text):

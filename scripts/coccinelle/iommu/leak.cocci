@@ -16,32 +16,23 @@ sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import paths
 said = set()
 
+def say(how, p, text):
+    if text and (p[0].file, p[0].line) not in said:
+        said.add((p[0].file, p[0].line))
+        how(p[0], "ERROR: " + text)
+
 @r depends on context || org || report@
 identifier f;
-expression e, x;
-assignment operator op;
 position p : script:python() { bool(paths.taken(p)) };
 @@
-(
 * f@p(...)
-|
-* e@p op x
-|
-* e@p++
-|
-* e@p--
-)
 
 @script:python depends on report@
 p << r.p;
 @@
-if (p[0].file, p[0].line) not in said:
-    said.add((p[0].file, p[0].line))
-    coccilib.report.print_report(p[0], "ERROR: " + paths.taken(p))
+say(coccilib.report.print_report, p, paths.taken(p))
 
 @script:python depends on org@
 p << r.p;
 @@
-if (p[0].file, p[0].line) not in said:
-    said.add((p[0].file, p[0].line))
-    coccilib.org.print_todo(p[0], "ERROR: " + paths.taken(p))
+say(coccilib.org.print_todo, p, paths.taken(p))

@@ -17,6 +17,11 @@ sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
 import paths
 said = set()
 
+def say(how, p, text):
+    if text and (p[0].file, p[0].line) not in said:
+        said.add((p[0].file, p[0].line))
+        how(p[0], "ERROR: " + text)
+
 @r depends on context || org || report@
 identifier f;
 expression e, x;
@@ -36,13 +41,9 @@ position p : script:python() { bool(paths.changed(p)) };
 @script:python depends on report@
 p << r.p;
 @@
-if (p[0].file, p[0].line) not in said:
-    said.add((p[0].file, p[0].line))
-    coccilib.report.print_report(p[0], "ERROR: " + paths.changed(p))
+say(coccilib.report.print_report, p, paths.changed(p))
 
 @script:python depends on org@
 p << r.p;
 @@
-if (p[0].file, p[0].line) not in said:
-    said.add((p[0].file, p[0].line))
-    coccilib.org.print_todo(p[0], "ERROR: " + paths.changed(p))
+say(coccilib.org.print_todo, p, paths.changed(p))

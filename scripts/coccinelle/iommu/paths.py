@@ -33,7 +33,7 @@ UNDO = re.compile(r"(^|_)(k?v?free|put|del|delete|remove|release|detach|disable|
 DOWN = re.compile(r"(^|_)(detach|disable|del|remove|release|unregister|unset|clear|block|down|free|dec|off|stop|shutdown|tear_down|teardown|unmap|exit)(_|$)")
 # (what takes, what gives back, name of it)
 PAIRS = [(re.compile(a), re.compile(b), c) for a, b, c in (
-    (r"pm_runtime_(get_sync|get|resume_and_get|get_noresume|get_if_in_use|get_if_active)$", r"pm_runtime_put\w*$", "a runtime PM reference"),
+    (r"pm_runtime_(get_sync|get|resume_and_get|get_noresume|get_if_in_use|get_if_active)$", r"_*pm_runtime_put\w*$", "a runtime PM reference"),
     (r"clk_(bulk_)?(prepare_enable|enable|prepare)$", r"clk_(bulk_)?(disable_unprepare|disable|unprepare)$", "a clock"),
     (r"(k[mzvc]+alloc\w*|kmemdup|kmem_cache_z?alloc\w*|v[mz]alloc)$", r"k?v?free\w*$|kmem_cache_free$|krealloc", "memory"),
     (r"(__get_free_pages?|get_zeroed_page|alloc_pages?(_node)?|iommu_alloc_page\w*)$", r"(__)?free_pages?\w*$|put_page$|iommu_(free|put)_page\w*$", "pages"),
@@ -361,7 +361,7 @@ class Analysis:
             for f in fs:
                 for m in re.finditer(r"\b(if|while|switch|WARN_ON|WARN_ON_ONCE)\s*\(|\?", f.body):
                     text = f.body[m.end():close(f.body, m.end() - 1)] if m[1] else f.body[max(0, m.start() - 60):m.start()].split(";")[-1]
-                    res.update(re.findall(r"(?:->|\.)\s*(\w+)", text))
+                    res.update(re.findall(r"(?:->|\.)\s*(\w+)(?!\s*(?:->|\.|\w|\())", text))
         return res
 
     @functools.cache
@@ -399,10 +399,14 @@ class Walk:
     def __init__(self, analysis, f, summary):
         self.a, self.f, self.s = analysis, f, summary
         self.pointer = "*" in f.type
+        self.plain = bool(re.search(r"\b(int|void)$", f.type))
         self.int = not self.pointer and bool(re.search(r"\b(int|long|ssize_t|s32)\b", f.type))
         self.locals = locals_of(f.body)
         self.fresh = set(re.findall(r"\b(\w+)\s*=\s*(?:\([^()]*\)\s*)?\w*alloc\w*\s*\(", f.body)) | set(re.findall(r"\b(\w+)\s*=\s*&(?:%s)\b(?!->)" % "|".join(self.locals or {"-"}), f.body))
         self.params = {p: n for n, (_, p) in enumerate(f.params)}
+        for v, p in re.findall(r"\b(\w+)\s*=\s*&?\(?(\w+)\)?(?:(?:->|\.)\w+)*\s*;", f.body):
+            if p in self.params and v in self.locals:
+                self.params.setdefault(v, self.params[p])
         self.conds = {}
 
     def line(self, at):
@@ -522,7 +526,7 @@ class Walk:
 
     def leave(self, n, w, failed):
         s = self.s
-        if not failed and w.fail and w.fail[1].endswith("()") and (w.fail[0] is None or w.get(w.fail[0]) == "n"):
+        if not failed and self.plain and w.fail and w.fail[1].endswith("()") and (w.fail[0] is None or w.get(w.fail[0]) == "n"):
             s.lost.setdefault(w.fail[1:3], self.line(n.at))
         if failed:
             s.fails = True
@@ -569,7 +573,11 @@ class Walk:
         for v in ways:
             kind, was = v.get("#"), v.get(left)
             if main and kind is not None:             # a call has forked
-                v = v.put(left, {"ok": "0" if ERRVAR.match(left) else None, "n": "n", "null": "0", "p": "p"}[v.get("#")]).put("#", None)
+                if op:
+                    v = v.know(left, "n") if kind == "n" else v
+                else:
+                    v = v.put(left, {"ok": "0" if ERRVAR.match(left) else "+", "n": "n", "null": "0", "p": "p"}[v.get("#")])
+                v = v.put("#", None)
             elif not op:
                 t = bare(right)
                 if re.match(r"-E[A-Z]", t) or re.match(r"ERR_PTR\(-E", t):
@@ -607,7 +615,7 @@ class Walk:
         value = assignment(text)
         if base in self.fresh or field not in self.a.tested or RECOMPUTED.search(path) or value and value[3] in ("true", "1") and was == "0":
             return w            # a flag that says once and for all
-        item = Item("set", self.f, self.line(at), left, field, self.params.get(base) if base in self.params else None if base not in self.locals or "->" in left or "*" in left else -1)
+        item = Item("set", self.f, self.line(at), left, field, self.params.get(base))
         return w.has({i for i in w.items if not (i.kind == "set" and i.key == field)} | {item})
 
     def local(self, arg):
@@ -645,7 +653,7 @@ class Walk:
             self.s.undo.append((name, args, sets, sums, undo))
             return [w.has(i for i in items if not self.undoes(i, name, args, sets, sums, undo))]
         before, items = items, {i for i in items if not (i.kind == "call" and not DOWN.search(i.key) and opposite(i.key, name))}
-        fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and (self.int or a[1][0] != "#") and not re.match(r"min|max|read|\w*readl", name))
+        fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and a[1][0] != "#" and not re.match(r"min|max|read|\w*readl", name))
         added = set()
         changes = [b for _, s in sums for b in s.changes if not (b is not None and b >= 0 and b < len(args) and self.local(args[b]))]
         if not HARMLESS.search(name) and len(before) == len(items):
@@ -678,12 +686,17 @@ class Walk:
             for _, s in sums:           # what the callee takes back on its own way out
                 for u in s.undo:
                     items = {i for i in items if not self.undoes(i, *u)}
+            if w.fail and w.fail[:3] == (a[1], text, line) and not a[2] and not re.search(r"\b(EAGAIN|EINTR|retry|EPROBE)", self.f.body):
+                self.s.lost.setdefault((text, line), line)      # the next turn of a loop writes over it
             null = [w.has(items).failed(a[1], text, line).know("#", "null")] if any(s.null for _, s in sums) else []
             if null and not any(s.error for _, s in sums):
                 return [good.know("#", "p")] + null
             if COUNT.match(name):
                 null = [w.has(items).know("#", "null")]
-            return null + [good.know("#", "p" if null else "ok"), Way(w.env, frozenset(items | bad | still), None).failed(a[1], text, line, False).know("#", "n")]
+            pointer = any("*" in f.type for g in names for f in self.a.driver.functions.get(g, ()))
+            return null + [good.know("#", "p" if null or pointer else "ok"), Way(w.env, frozenset(items | bad | still), None).failed(a[1], text, line, False).know("#", "n")]
+        if a and sums and all(re.search(r"\b(int|long)$", f.type) for g in names for f in self.a.driver.functions.get(g, ())):
+            return [good.know("#", "ok")]
         return [good]
 
     def constant(self, text):
@@ -746,6 +759,10 @@ class Walk:
         if re.fullmatch(r"[A-Za-z_][\w>.-]*", inner):
             return self.truth(inner, op, w, at, t)
         m = re.match(r"((?:\w+(?:->|\.))*)(\w+)\s*\(", inner)
+        if m and not op and close(inner, m.end() - 1) == len(inner) - 1:       # a function that judges an error
+            for x in attach.arguments(inner, m.end()):
+                if ERRVAR.match(x.strip()) and w.get(x.strip()) in ("0", "n"):
+                    return self.truth(x.strip(), "", w, at, t)
         if m and close(inner, m.end() - 1) == len(inner) - 1 and m[2] not in attach.KEYWORDS:
             names = self.a.callees(self.f, m[2], m[1])
             kinds = [f.type for n in names for f in self.a.driver.functions.get(n, ())]
@@ -776,6 +793,8 @@ class Walk:
         known = {"": {"0": False, "n": True, "p": True}, "!=": {"0": False, "n": True, "p": True}, "==": {"0": True, "n": False, "p": False},
                  "<": {"0": False, "n": True, "p": False}, ">=": {"0": True, "n": False, "p": True}, ">": {"0": False, "n": False, "p": True},
                  "<=": {"0": True, "n": True, "p": False}, "err": {"0": False, "n": True, "p": False}}[op]
+        if val == "+" and op in ("<", ">=", "err"):
+            return [(op == ">=", w)]
         if val in known:
             return [(known[val], w.looked() if w.fail and w.fail[0] == var else w)]
         yes = "n" if op in ("<", "err") or error and op in ("", "!=") else "0" if op == "==" else "p"
@@ -816,9 +835,11 @@ def left(file, taken):
     groups = {}
     for i, fails in analysis(attach.driver(file)).left.items():
         if i.f.file == file and i.taken() == taken:
-            groups.setdefault((i.f.name, i.kind if taken else "", frozenset(fails)), []).append(i)
+            group = groups.setdefault((i.f.name, i.kind if taken else bool(DOWN.search(i.key))), ([], set()))
+            group[0].append(i)
+            group[1].update(fails)
     res = {}
-    for (name, _, fails), items in groups.items():
+    for (name, _), (items, fails) in groups.items():
         items.sort(key=lambda i: i.line)
         res.setdefault(items[0].line, (name, items, fails))
     return res
@@ -842,3 +863,86 @@ def taken(p):
         return ""
     name, items, fails = found
     return f"{name}(): {items[0].kind} of {items[0].text} is not given back when {names(fails)} fails: release it there"
+
+
+@functools.cache
+def source(file):
+    with open(file, encoding="utf-8", errors="replace") as f:
+        return f.read().split("\n")
+
+
+BUG = re.compile(r"build_")         # fails only for what nobody asks of it
+OPTIONAL = re.compile(r"pci_(enable|reset)_(ats|pri|pasid)$")
+
+
+def called(p):
+    """The function that is called at a position"""
+    m = WORD.match(source(p.file)[int(p.line) - 1], int(p.column))
+    return m[0] if m else ""
+
+
+def fails(a, name, member):
+    """Whether a call returns an errno that says something"""
+    found = a.driver.fields.get(name, ()) if member else [name] if name in a.driver.functions else []
+    if not found:
+        return not member and bool(FAIL.match(name)) and not name.startswith("xa_err")
+    return any(a.summary(g).fails and h.type.split()[-1:] == ["int"] and not BUG.search(g) for g in found for h in a.driver.functions[g])
+
+
+def dropped(p):
+    """What is wrong with a call whose result is not looked at, as a sentence"""
+    f, name = attach.on_path(p[0]), called(p[0])
+    if not f or not name:
+        return ""
+    a = analysis(attach.driver(f.file))
+    member = source(f.file)[int(p[0].line) - 1][:int(p[0].column)].rstrip().endswith(("->", "."))
+    if not fails(a, name, member):
+        return ""
+    if a.summary(f.name).calls.get((name, int(p[0].line))) == {True}:
+        return f"{f.name}(): the error of {name}() is dropped on the way back from a failure: say what the device is in then"
+    return f"{f.name}(): the error of {name}() is dropped, and the attach goes on to succeed: pass it on"
+
+
+def lost(p):
+    """What is wrong with a call whose error is known and not returned, as a sentence"""
+    f, name = attach.on_path(p[0]), called(p[0])
+    if not f or not name:
+        return ""
+    line, a = int(p[0].line), analysis(attach.driver(f.file))
+    at = a.summary(f.name).lost.get((name + "()", line))
+    if not at or not fails(a, name, name not in a.driver.functions and name in a.driver.fields):
+        return ""
+    if OPTIONAL.match(name) and not re.search("err|warn|WARN", source(f.file)[line]):
+        return ""               # what a device can do without
+    return f"{f.name}(): an error of {name}() ends here, at line {at} it is a success: pass it on"
+
+
+def mute(p):
+    """What is wrong with a print of an error that nobody else learns of, as a sentence"""
+    f = attach.on_path(p[0])
+    if not f or not re.search(r"\bvoid$", f.type) or "dump" in f.name:
+        return ""
+    if not re.search(r"fail|time.?out|timed out|unable|cannot|can't|not found", "".join(source(f.file)[int(p[0].line) - 1:int(p[0].line) + 1]), re.I):
+        return ""
+    return f"{f.name}(): returns nothing, so the attach succeeds where this is printed: return an errno"
+
+
+def polite(p, *exprs):
+    """What is wrong with a 0 for a domain that is not that of the device, as a sentence"""
+    f = attach.on_path(p[0])
+    if not f or not f.type.endswith("int"):
+        return ""
+    d = attach.driver(f.file)
+    if any(re.match(r"[-\d]|[A-Z_0-9]+$|NULL", e) for e in exprs) or set().union(*(d.of(f, e) for e in exprs)) != {"domain", "dev"}:
+        return ""
+    return f"{f.name}(): 0 says attached, and the device is not in this domain: -EINVAL"
+
+
+def loud(p, expr, errno=""):
+    """What is wrong with a print where another domain is tried, as a sentence"""
+    f = attach.on_path(p[0])
+    if not f:
+        return ""
+    if attach.driver(f.file).of(f, expr) != {"domain", "dev"} or re.match("ret|rc|err", expr):
+        return ""
+    return f"{f.name}(): prints where domain and device do not fit together, which is no error, and another domain is tried: dev_dbg()"
