@@ -15,7 +15,7 @@ import attach
 FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|resume|force_\w+)$|(devm_)?clk_(bulk_)?(prepare|enable|prepare_enable|set_rate|set_parent)$"
                   r"|regmap_(?!.*(init|exit|free))\w+$|reset_control_(bulk_)?(de)?assert$|reset_control_reset$|pci_(enable|reset)_\w+$|regulator_(bulk_)?enable$"
                   r"|phy_(init|power_on)$|(devm_)?request_(threaded_)?irq$|(iommu|of_iommu)_fwspec_(init|add_ids)$|qcom_scm_\w+$"
-                  r"|(xa|ida|idr)_alloc\w*$|xa_insert$|xa_err$|ida_simple_get$|iommu_attach_\w+$|iommu_map\w*$|virtqueue_add_\w+$"
+                  r"|(xa|ida|idr)_alloc\w*$|xa_insert$|xa_err$|ida_simple_get$|iommu_(attach|replace)_\w+$|iommufd_\w+_(attach|replace)$|iommu_map\w*$|virtqueue_add_\w+$"
                   r"|iopf_queue_add_device$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|dma_set_\w*mask\w*$|\w+_poll_timeout(_atomic)?$|kstrto\w+$"
                   r"|iommu_(device_)?(register|sysfs_add)\w*$|component_bind_all$|set_memory_\w+$")
 # Kernel functions that make NULL of a failure
@@ -75,7 +75,7 @@ class Node:
 class Graph:
     """The statements of a body: entry is the first one, exit what the end of the body leads to"""
     def __init__(self, body):
-        self.body, self.labels, self.nodes = body, {}, []
+        self.body, self.labels, self.nodes, self.ifs, self.switches, self.loops = body, {}, [], [], [], []
         tree, _ = self.block(0)
         self.exit = self.node("exit", at=len(body.rstrip()) - 1)
         self.entry = self.build(tree, self.exit, None, None, None)
@@ -135,7 +135,11 @@ class Graph:
                 o = ("block", [])
                 if re.match(r"else\b", b[n:]):
                     o, k = self.sub(n + 4)
-                return ("if", head, i, s, o, b[e + 1:n]), k
+                return ("if", head, i, s, o, b[e + 1:n], n, k), k
+            if word == "switch":
+                self.switches.append((i, k, head))
+            else:
+                self.loops.append((i, k))
             return ("switch" if word == "switch" else "loop", head, i, s,
                     word == "for" and bool(re.match(r"[^;]*;\s*;", head)) or word == "while" and head.strip() in ("1", "true"), word), k
         if word == "do":
@@ -162,6 +166,7 @@ class Graph:
                 s, k = self.sub(e + 1)
                 if re.match("scoped", word):
                     return ("block", [("expr", b[i:e + 1], i), s]), k
+                self.loops.append((i, k))
                 return ("loop", b[j + 1:e], i, s, False, word), k
         e = self.semicolon(i)
         return ("expr", b[i:e], i), max(e + 1, i + 1) if b[e:e + 1] == ";" else max(e, i + 1)
@@ -179,6 +184,7 @@ class Graph:
             return nxt
         if kind == "if":
             n = self.node("if", s[1], s[2], self.build(s[3], nxt, brk, cont, cases), self.build(s[4], nxt, brk, cont, cases))
+            self.ifs.append((s[2], s[6], s[7], n))
             n.undoes = not s[4][1] and any(UNDO.search(c) for c in CALL.findall(s[5]))
             return n
         if kind == "loop":
@@ -408,6 +414,9 @@ class Walk:
             if p in self.params and v in self.locals:
                 self.params.setdefault(v, self.params[p])
         self.conds = {}
+        # an object whose last field says that the others count: if (x->done) return; ... x->done = true
+        m = re.match(r"[^{}]*?\bif\s*\((\w+)->(\w+)\)\s*(?:goto|return)", f.body)
+        self.latch = m[1] if m and re.search(rf"\b{m[1]}->{m[2]}\s*=\s*(true|1);", f.body) else None
 
     def line(self, at):
         return self.f.line + self.f.body[:at].count("\n")
@@ -503,6 +512,10 @@ class Walk:
             elif n.kind == "switch":
                 return all(self.doomed(m, neg, seen) for m in n.more)
             else:
+                m = re.fullmatch(r"(!?)\s*(\w+)( < 0| != 0)?", bare(n.text))
+                if m and m[2] in neg and n.kind == "if":
+                    n = n.other if m[1] else n.then
+                    continue
                 if n.other is not None and not self.doomed(n.other, neg, seen):
                     return False
                 n = n.then
@@ -613,7 +626,7 @@ class Walk:
             return w.has(i for i in w.items if not (i.kind == "set" and (i.key == field or field in i.text or i.text.startswith(whole))
                                                     or i.kind == "call" and not DOWN.search(i.key) and field in self.a.summary(i.key).sets))
         value = assignment(text)
-        if base in self.fresh or field not in self.a.tested or RECOMPUTED.search(path) or value and value[3] in ("true", "1") and was == "0":
+        if base in self.fresh or base == self.latch or field not in self.a.tested or RECOMPUTED.search(path) or value and value[3] in ("true", "1") and was == "0":
             return w            # a flag that says once and for all
         item = Item("set", self.f, self.line(at), left, field, self.params.get(base))
         return w.has({i for i in w.items if not (i.kind == "set" and i.key == field)} | {item})
@@ -938,11 +951,33 @@ def polite(p, *exprs):
     return f"{f.name}(): 0 says attached, and the device is not in this domain: -EINVAL"
 
 
-def loud(p, expr, errno=""):
+MISFIT = re.compile(r"-(EINVAL|EBUSY|EEXIST|EXDEV|ENXIO|EFAULT|EOPNOTSUPP|EMEDIUMTYPE|ERANGE)\b")
+
+
+def loud(p):
     """What is wrong with a print where another domain is tried, as a sentence"""
-    f = attach.on_path(p[0])
-    if not f:
+    f, name = attach.on_path(p[0]), called(p[0])
+    if not f or not name:
         return ""
-    if attach.driver(f.file).of(f, expr) != {"domain", "dev"} or re.match("ret|rc|err", expr):
+    d, g = attach.driver(f.file), Graph(f.body)
+    at = sum(len(x) + 1 for x in source(f.file)[f.line - 1:int(p[0].line) - 1]) + int(p[0].column) - offset(f)
+    inner = [x for x in g.ifs if x[0] <= at < x[2]]
+    if not inner:
+        return ""
+    start, middle, end, n = max(inner, key=lambda x: x[0])
+    branch = f.body[start:middle] if at < middle else f.body[middle:end]
+    walk = Walk(analysis(d), f, Summary())
+    if not walk.doomed(n.then if at < middle else n.other, frozenset(re.findall(r"(\w+)\s*=\s*-E[A-Z]", f.body[:start])), set()):
+        return ""
+    of, errno = d.of(f, n.text).union(*(d.of(f, x[2]) for x in g.switches if x[0] <= start < x[1])), MISFIT.search(branch)
+    if name.startswith("WARN") and of != {"domain", "dev"}:     # what only a bug can bring about
+        return ""
+    if not errno or "domain" not in of or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", n.text):
         return ""
     return f"{f.name}(): prints where domain and device do not fit together, which is no error, and another domain is tried: dev_dbg()"
+
+
+def offset(f):
+    """Where in its first line the body of a function begins"""
+    line = source(f.file)[f.line - 1]
+    return len(line) - len(f.body.split("\n")[0])

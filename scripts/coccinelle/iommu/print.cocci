@@ -22,53 +22,17 @@ def say(how, p, text):
         how(p[0], "ERROR: " + text)
 
 @r depends on context || org || report@
-expression e, x;
-identifier f =~ "^(dev|pr|pci)_(err|warn|crit|alert)(_once|_ratelimited)?$|^WARN(_ONCE)?$";
-constant c;
-position p;
+identifier f =~ "^(dev|pr|pci)_(err|warn|crit|alert)(_once|_ratelimited)?$|^WARN(_ON)?(_ONCE)?$";
+position p : script:python() { bool(paths.loud(p)) };
 @@
-(
-* if (e) { ... f@p(...); ... return -c; }
-|
-* if (e) { ... f@p(...); ... x = -c; ... }
-|
-* if (e) { ... x = -c; ... f@p(...); ... }
-)
-
-@warn depends on context || org || report@
-expression e, x;
-identifier w =~ "^WARN_ON(_ONCE)?$";
-constant c;
-position p;
-@@
-(
-* if (w@p(e)) return -c;
-|
-* if (w@p(e)) { ... return -c; }
-|
-* if (w@p(e)) { ... x = -c; ... }
-)
+* f@p(...)
 
 @script:python depends on report@
 p << r.p;
-e << r.e;
 @@
-say(coccilib.report.print_report, p, paths.loud(p, e))
+say(coccilib.report.print_report, p, paths.loud(p))
 
 @script:python depends on org@
 p << r.p;
-e << r.e;
 @@
-say(coccilib.org.print_todo, p, paths.loud(p, e))
-
-@script:python depends on report@
-p << warn.p;
-e << warn.e;
-@@
-say(coccilib.report.print_report, p, paths.loud(p, e))
-
-@script:python depends on org@
-p << warn.p;
-e << warn.e;
-@@
-say(coccilib.org.print_todo, p, paths.loud(p, e))
+say(coccilib.org.print_todo, p, paths.loud(p))
