@@ -53,6 +53,6 @@ def lost(p):
     s = paths.Summary()
     paths.Walk(paths.analysis(attach.driver(p[0].file)), f, s).run()
     at = s.lost.get((name + "()", int(p[0].line)))
-    if not at:
+    if not at or re.search(r"\bdomain\s*=\s*NULL\s*;", f.body[place(f, p[0]):]):      # it goes on without IOMMU
         return ""
     return f"{f.name}(): an error of {name}() ends at line {at}, and the caller goes on as if the device were attached: pass it on"
