@@ -3,6 +3,7 @@
 /// device do not fit together, and another domain may be tried; any other
 /// error is for all domains, and none is dropped.
 // Confidence: Moderate
+// Comments: callers.py follows the ways through the functions.
 // Options: --no-includes
 
 virtual patch
@@ -14,33 +15,39 @@ virtual report
 @@
 import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
-import callers
-said = set()
+import attach, callers
 
-def say(how, p, text):
-    if text and (p[0].file, p[0].line) not in said:
-        said.add((p[0].file, p[0].line))
-        how(p[0], "ERROR: " + text)
-
-@dropped depends on context || org || report@
+@dropped depends on report || org@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
 position p;
 @@
 (
-* f@p(...);
+  f@p(...);
 |
-* \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
+  \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
 )
 
-@attempts depends on context || org || report@
+@attempts depends on report || org@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.attempts(p)) };
+position p : script:python() { bool(callers.attempts(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
+position p : script:python() { bool(callers.attempts(p[0])) };
 @@
 * f@p(...)
 
-@lost depends on context || org || report@
+@lost depends on report || org@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.lost(p)) };
+position p : script:python() { bool(callers.lost(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
+position p : script:python() { bool(callers.lost(p[0])) };
 @@
 * f@p(...)
 
@@ -48,30 +55,36 @@ position p : script:python() { bool(callers.lost(p)) };
 p << dropped.p;
 f << dropped.f;
 @@
-say(coccilib.report.print_report, p, callers.dropped(p, f))
-
-@script:python depends on report@
-p << attempts.p;
-@@
-say(coccilib.report.print_report, p, callers.attempts(p))
-
-@script:python depends on report@
-p << lost.p;
-@@
-say(coccilib.report.print_report, p, callers.lost(p))
+for at, text in callers.dropped(p[0], f) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << dropped.p;
 f << dropped.f;
 @@
-say(coccilib.org.print_todo, p, callers.dropped(p, f))
+for at, text in callers.dropped(p[0], f) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
+
+@script:python depends on report@
+p << attempts.p;
+@@
+for at, text in callers.attempts(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << attempts.p;
 @@
-say(coccilib.org.print_todo, p, callers.attempts(p))
+for at, text in callers.attempts(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
+
+@script:python depends on report@
+p << lost.p;
+@@
+for at, text in callers.lost(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << lost.p;
 @@
-say(coccilib.org.print_todo, p, callers.lost(p))
+for at, text in callers.lost(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)

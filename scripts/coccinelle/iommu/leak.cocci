@@ -2,6 +2,7 @@
 /// What an attach has taken, it gives back when a later step fails: memory,
 /// clocks, runtime PM references, ids, mappings, locks.
 // Confidence: Moderate
+// Comments: paths.py follows the ways through the functions.
 // Options: --no-includes
 
 virtual patch
@@ -13,26 +14,28 @@ virtual report
 @@
 import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
-import paths
-said = set()
+import attach, paths
 
-def say(how, p, text):
-    if text and (p[0].file, p[0].line) not in said:
-        said.add((p[0].file, p[0].line))
-        how(p[0], "ERROR: " + text)
-
-@r depends on context || org || report@
+@r depends on report || org@
 identifier f;
-position p : script:python() { bool(paths.taken(p)) };
+position p : script:python() { bool(paths.taken(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f;
+position p : script:python() { bool(paths.taken(p[0])) };
 @@
 * f@p(...)
 
 @script:python depends on report@
 p << r.p;
 @@
-say(coccilib.report.print_report, p, paths.taken(p))
+for at, text in paths.taken(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << r.p;
 @@
-say(coccilib.org.print_todo, p, paths.taken(p))
+for at, text in paths.taken(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)

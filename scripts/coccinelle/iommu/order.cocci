@@ -3,6 +3,7 @@
 /// driver that is changed before the last step that can fail must be undone
 /// when that step fails, or be changed after it.
 // Confidence: Moderate
+// Comments: paths.py follows the ways through the functions.
 // Options: --no-includes
 
 virtual patch
@@ -14,19 +15,29 @@ virtual report
 @@
 import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
-import paths
-said = set()
+import attach, paths
 
-def say(how, p, text):
-    if text and (p[0].file, p[0].line) not in said:
-        said.add((p[0].file, p[0].line))
-        how(p[0], "ERROR: " + text)
-
-@r depends on context || org || report@
+@r depends on report || org@
 identifier f;
 expression e, x;
 assignment operator op;
-position p : script:python() { bool(paths.changed(p)) };
+position p : script:python() { bool(paths.changed(p[0])) };
+@@
+(
+  f@p(...)
+|
+  e@p op x
+|
+  e@p++
+|
+  e@p--
+)
+
+@depends on context@
+identifier f;
+expression e, x;
+assignment operator op;
+position p : script:python() { bool(paths.changed(p[0])) };
 @@
 (
 * f@p(...)
@@ -41,9 +52,11 @@ position p : script:python() { bool(paths.changed(p)) };
 @script:python depends on report@
 p << r.p;
 @@
-say(coccilib.report.print_report, p, paths.changed(p))
+for at, text in paths.changed(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << r.p;
 @@
-say(coccilib.org.print_todo, p, paths.changed(p))
+for at, text in paths.changed(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)

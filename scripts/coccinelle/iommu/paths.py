@@ -859,23 +859,23 @@ def left(file, taken):
 
 
 def changed(p):
-    """What is changed at a position and stays so after a failure, as a sentence"""
-    found = attach.on_path(p[0]) and left(p[0].file, False).get(int(p[0].line))
-    if not found or found[0] != p[0].current_element:
-        return ""
-    name, items, fails = found
+    """What is changed at a position and stays so after a failure: [(position, message)]"""
+    f = attach.on_path(p)
+    name, items, fails = f and left(p.file, False).get(int(p.line)) or ("", [], ())
+    if not f or f.name != name:
+        return []
     more = f" and {len(items) - 1} more to line {items[-1].line}" if len(items) > 1 else ""
-    what = f"{items[0].text}{' is set' if items[0].kind == 'set' else ''}"
-    return f"{name}(): {what}{more} before {names(fails)} can fail, and nothing undoes it: check first, or undo it"
+    what = f"sets {items[0].text}" if items[0].kind == "set" else f"does {items[0].text}"
+    return attach.finding("order", f, p, f"{what}{more} before {names(fails)} can fail, and nothing undoes it; check first, or undo it")
 
 
 def taken(p):
-    """What is taken at a position and not given back after a failure, as a sentence"""
-    found = attach.on_path(p[0]) and left(p[0].file, True).get(int(p[0].line))
-    if not found or found[0] != p[0].current_element:
-        return ""
-    name, items, fails = found
-    return f"{name}(): {items[0].kind} of {items[0].text} is not given back when {names(fails)} fails: release it there"
+    """What is taken at a position and not given back after a failure"""
+    f = attach.on_path(p)
+    name, items, fails = f and left(p.file, True).get(int(p.line)) or ("", [], ())
+    if not f or f.name != name:
+        return []
+    return attach.finding("leak", f, p, f"does not give back {items[0].kind} of {items[0].text} where {names(fails)} fails; do so there")
 
 
 @functools.cache
@@ -903,81 +903,78 @@ def fails(a, name, member):
 
 
 def dropped(p):
-    """What is wrong with a call whose result is not looked at, as a sentence"""
-    f, name = attach.on_path(p[0]), called(p[0])
+    """What is wrong with a call whose result is not looked at"""
+    f, name = attach.on_path(p), called(p)
     if not f or not name:
-        return ""
+        return []
     a = analysis(attach.driver(f.file))
-    member = source(f.file)[int(p[0].line) - 1][:int(p[0].column)].rstrip().endswith(("->", "."))
+    member = source(f.file)[int(p.line) - 1][:int(p.column)].rstrip().endswith(("->", "."))
     if not fails(a, name, member):
-        return ""
-    if a.summary(f.name).calls.get((name, int(p[0].line))) == {True}:
-        return f"{f.name}(): the error of {name}() is dropped on the way back from a failure: say what the device is in then"
-    return f"{f.name}(): the error of {name}() is dropped, and the attach goes on to succeed: pass it on"
+        return []
+    if a.summary(f.name).calls.get((name, int(p.line))) == {True}:
+        return attach.finding("swallowed", f, p, f"drops the error of {name}() on the way back from a failure; say what the device is in then")
+    return attach.finding("swallowed", f, p, f"drops the error of {name}(), and the attach goes on to succeed; pass it on")
 
 
 def lost(p):
-    """What is wrong with a call whose error is known and not returned, as a sentence"""
-    f, name = attach.on_path(p[0]), called(p[0])
+    """What is wrong with a call whose error is known and not returned"""
+    f, name = attach.on_path(p), called(p)
     if not f or not name:
-        return ""
-    line, a = int(p[0].line), analysis(attach.driver(f.file))
+        return []
+    line, a = int(p.line), analysis(attach.driver(f.file))
     at = a.summary(f.name).lost.get((name + "()", line))
     if not at or not fails(a, name, name not in a.driver.functions and name in a.driver.fields):
-        return ""
+        return []
     if OPTIONAL.match(name) and not re.search("err|warn|WARN", source(f.file)[line]):
-        return ""               # what a device can do without
-    return f"{f.name}(): an error of {name}() ends here, at line {at} it is a success: pass it on"
+        return []               # what a device can do without
+    return attach.finding("swallowed", f, p, f"makes a success of an error of {name}(), at line {at}; pass it on")
 
 
 def mute(p):
-    """What is wrong with a print of an error that nobody else learns of, as a sentence"""
-    f = attach.on_path(p[0])
+    """What is wrong with a print of an error that nobody else learns of"""
+    f = attach.on_path(p)
     if not f or not re.search(r"\bvoid$", f.type) or "dump" in f.name:
-        return ""
-    if not re.search(r"fail|time.?out|timed out|unable|cannot|can't|not found", "".join(source(f.file)[int(p[0].line) - 1:int(p[0].line) + 1]), re.I):
-        return ""
-    return f"{f.name}(): returns nothing, so the attach succeeds where this is printed: return an errno"
+        return []
+    if not re.search(r"fail|time.?out|timed out|unable|cannot|can't|not found", "".join(source(f.file)[int(p.line) - 1:int(p.line) + 1]), re.I):
+        return []
+    return attach.finding("swallowed", f, p, "prints an error and returns nothing, so the attach goes on to succeed; return an errno")
 
 
 def polite(p, *exprs):
-    """What is wrong with a 0 for a domain that is not that of the device, as a sentence"""
-    f = attach.on_path(p[0])
+    """What is wrong with a 0 for a domain that is not that of the device"""
+    f = attach.on_path(p)
     if not f or not f.type.endswith("int"):
-        return ""
+        return []
     d = attach.driver(f.file)
     if any(re.match(r"[-\d]|[A-Z_0-9]+$|NULL", e) for e in exprs) or set().union(*(d.of(f, e) for e in exprs)) != {"domain", "dev"}:
-        return ""
-    return f"{f.name}(): 0 says attached, and the device is not in this domain: -EINVAL"
+        return []
+    return attach.finding("swallowed", f, p, "returns 0 for a domain that the device is not in; return -EINVAL")
 
 
 MISFIT = re.compile(r"-(EINVAL|EBUSY|EEXIST|EXDEV|ENXIO|EFAULT|EOPNOTSUPP|EMEDIUMTYPE|ERANGE)\b")
 
 
 def loud(p):
-    """What is wrong with a print where another domain is tried, as a sentence"""
-    f, name = attach.on_path(p[0]), called(p[0])
+    """What is wrong with a print where another domain is tried"""
+    f, name = attach.on_path(p), called(p)
     if not f or not name:
-        return ""
-    d, g = attach.driver(f.file), Graph(f.body)
-    at = sum(len(x) + 1 for x in source(f.file)[f.line - 1:int(p[0].line) - 1]) + int(p[0].column) - offset(f)
+        return []
+    d, g, at = attach.driver(f.file), Graph(f.body), attach.offset(f, p) + int(p.column)
+    if int(p.line) == f.line:
+        return []
     inner = [x for x in g.ifs if x[0] <= at < x[2]]
     if not inner:
-        return ""
+        return []
     start, middle, end, n = max(inner, key=lambda x: x[0])
     branch = f.body[start:middle] if at < middle else f.body[middle:end]
     walk = Walk(analysis(d), f, Summary())
     if not walk.doomed(n.then if at < middle else n.other, frozenset(re.findall(r"(\w+)\s*=\s*-E[A-Z]", f.body[:start])), set()):
-        return ""
-    of, errno = d.of(f, n.text).union(*(d.of(f, x[2]) for x in g.switches if x[0] <= start < x[1])), MISFIT.search(branch)
+        return []
+    of = d.of(f, n.text).union(*(d.of(f, x[2]) for x in g.switches if x[0] <= start < x[1]))
+    errno = MISFIT.search(branch)
     if name.startswith("WARN") and of != {"domain", "dev"}:     # what only a bug can bring about
-        return ""
-    if not errno or "domain" not in of or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", n.text):
-        return ""
-    return f"{f.name}(): prints where domain and device do not fit together, which is no error, and another domain is tried: dev_dbg()"
-
-
-def offset(f):
-    """Where in its first line the body of a function begins"""
-    line = source(f.file)[f.line - 1]
-    return len(line) - len(f.body.split("\n")[0])
+        return []
+    if not errno or "domain" not in of or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(
+            r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", n.text):
+        return []
+    return attach.finding("print", f, p, "prints where domain and device do not fit together, which is no error; make it dev_dbg()")

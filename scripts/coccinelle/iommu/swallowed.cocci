@@ -2,6 +2,7 @@
 /// 0 from ->attach_dev() means attached. An error on the way there is passed
 /// on, and a domain that is not attached is not answered with 0.
 // Confidence: Moderate
+// Comments: paths.py follows the ways through the functions.
 // Options: --no-includes
 
 virtual patch
@@ -13,18 +14,27 @@ virtual report
 @@
 import os, sys
 sys.path.append(os.environ.get("srctree", ".") + "/scripts/coccinelle/iommu")
-import paths
-said = set()
+import attach, paths
 
-def say(how, p, text):
-    if text and (p[0].file, p[0].line) not in said:
-        said.add((p[0].file, p[0].line))
-        how(p[0], "ERROR: " + text)
-
-@dropped depends on context || org || report@
+@dropped depends on report || org@
 identifier f;
 expression e;
-position p : script:python() { bool(paths.dropped(p)) };
+position p : script:python() { bool(paths.dropped(p[0])) };
+@@
+(
+  f@p(...);
+|
+  e->f@p(...);
+|
+  e.f@p(...);
+|
+  \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
+)
+
+@depends on context@
+identifier f;
+expression e;
+position p : script:python() { bool(paths.dropped(p[0])) };
 @@
 (
 * f@p(...);
@@ -36,68 +46,88 @@ position p : script:python() { bool(paths.dropped(p)) };
 * \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
 )
 
-@lost depends on context || org || report@
+@lost depends on report || org@
 identifier f;
-position p : script:python() { bool(paths.lost(p)) };
+position p : script:python() { bool(paths.lost(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f;
+position p : script:python() { bool(paths.lost(p[0])) };
 @@
 * f@p(...)
 
-@mute depends on context || org || report@
-identifier f =~ "^(dev|pr)_err(_once|_ratelimited)?$|^(dev|pr)_warn(_once|_ratelimited)?$";
-position p : script:python() { bool(paths.mute(p)) };
+@mute depends on report || org@
+identifier f =~ "^(dev|pr)_(err|warn)(_once|_ratelimited)?$";
+position p : script:python() { bool(paths.mute(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f =~ "^(dev|pr)_(err|warn)(_once|_ratelimited)?$";
+position p : script:python() { bool(paths.mute(p[0])) };
 @@
 * f@p(...)
 
-@polite depends on context || org || report@
+@polite depends on report || org@
 expression a, b;
 position p;
 @@
 (
-* if (a@p != b) return 0;
+  if (a@p != b) return 0;
 |
-* if (a@p != b) { ... return 0; }
+  if (a@p != b) { ... return 0; }
 )
 
 @script:python depends on report@
 p << dropped.p;
 @@
-say(coccilib.report.print_report, p, paths.dropped(p))
+for at, text in paths.dropped(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << dropped.p;
 @@
-say(coccilib.org.print_todo, p, paths.dropped(p))
+for at, text in paths.dropped(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
 
 @script:python depends on report@
 p << lost.p;
 @@
-say(coccilib.report.print_report, p, paths.lost(p))
+for at, text in paths.lost(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << lost.p;
 @@
-say(coccilib.org.print_todo, p, paths.lost(p))
+for at, text in paths.lost(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
 
 @script:python depends on report@
 p << mute.p;
 @@
-say(coccilib.report.print_report, p, paths.mute(p))
+for at, text in paths.mute(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << mute.p;
 @@
-say(coccilib.org.print_todo, p, paths.mute(p))
+for at, text in paths.mute(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
 
 @script:python depends on report@
 p << polite.p;
 a << polite.a;
 b << polite.b;
 @@
-say(coccilib.report.print_report, p, paths.polite(p, a, b))
+for at, text in paths.polite(p[0], a, b) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << polite.p;
 a << polite.a;
 b << polite.b;
 @@
-say(coccilib.org.print_todo, p, paths.polite(p, a, b))
+for at, text in paths.polite(p[0], a, b) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
