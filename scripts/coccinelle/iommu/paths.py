@@ -12,7 +12,7 @@ import re
 import attach
 
 # Kernel functions that return 0 or an errno, and that a driver is to look at
-FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|resume|force_\w+)$|(devm_)?clk_(bulk_)?(prepare|enable|prepare_enable|set_rate|set_parent)$"
+FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|get_if_\w+|resume|force_\w+)$|(devm_)?clk_(bulk_)?(prepare|enable|prepare_enable|set_rate|set_parent)$"
                   r"|regmap_(?!.*(init|exit|free))\w+$|reset_control_(bulk_)?(de)?assert$|reset_control_reset$|pci_(enable|reset)_\w+$|regulator_(bulk_)?enable$"
                   r"|phy_(init|power_on)$|(devm_)?request_(threaded_)?irq$|(iommu|of_iommu)_fwspec_(init|add_ids)$|qcom_scm_\w+$"
                   r"|(xa|ida|idr)_alloc\w*$|xa_insert$|xa_err$|ida_simple_get$|iommu_(attach|replace)_\w+$|iommufd_\w+_(attach|replace)$|iommu_map\w*$|virtqueue_add_\w+$"
@@ -335,6 +335,7 @@ def opposite(a, b):
 class Summary:
     def __init__(self):
         self.fails, self.changes, self.sets, self.gives, self.takes = False, set(), set(), set(), set()
+        self.dies = False
         self.null = self.error = False          # what a pointer is after a failure
         self.left, self.lost, self.undo, self.calls = {}, {}, [], {}
 
@@ -460,7 +461,8 @@ class Walk:
             res = []
             for v in ways:
                 if v.back() and n.other:
-                    res += [(n.other, v)] if v.get(mark) else [(n.then, v.know(mark, 1))]
+                    back = v.know(mark, 1).know("#others", 1) if re.search(r"\w--|--\w", n.text) else v.know(mark, 1)
+                    res += [(n.other, v.put("#others", None))] if v.get(mark) else [(n.then, back)]
                 elif n.word in ("while", "do"):
                     for t, x in self.test(n.text, n.at, v):
                         res.append((n.then if t else n.other, x))
@@ -556,6 +558,12 @@ class Walk:
                 s.changes.add(i.base)
                 s.sets.add(i.key)
 
+    def dies(self, items, text, line):
+        """The machine goes down here"""
+        self.s.dies = True
+        for i in items:
+            self.s.left.setdefault(i, set()).add((text, line, self.f.file))
+
     def expr(self, text, at, w):
         """The ways on after an expression"""
         a = assignment(text)
@@ -569,6 +577,8 @@ class Walk:
         for m in CALL.finditer(text):
             if m[1] not in attach.KEYWORDS:
                 calls.append((m[1], text[:m.start()], attach.arguments(text, m.end())))
+        if text.startswith("BUG_ON(") and len(calls) > 1 and (FAIL.match(calls[1][0]) or calls[1][0] in self.a.driver.functions and self.a.summary(calls[1][0]).fails):
+            self.dies(w.items, calls[1][0] + "()", self.line(at))
         for name, before, args in reversed(calls):          # inner ones first
             nxt = []
             for v in ways:
@@ -662,10 +672,22 @@ class Walk:
             self.s.sets |= gone
             sets |= gone
         self.s.calls.setdefault((name, line), set()).add(bool(w.back()))
+        if w.back() and a and a[1] == w.fail[0] and not a[2]:
+            if w.fail[:3] == (a[1], text, line) and not re.search(r"\b(EAGAIN|EINTR|retry|EPROBE)", self.f.body):
+                self.s.lost.setdefault((text, line), line)      # by the next turn of a loop
+            w = Way(w.env, w.items, None)
         if w.back():
             self.s.undo.append((name, args, sets, sums, undo))
-            return [w.has(i for i in items if not self.undoes(i, name, args, sets, sums, undo))]
+            return [w.has(i for i in items if w.get("#others") and i.f is not self.f or not self.undoes(i, name, args, sets, sums, undo))]
         before, items = items, {i for i in items if not (i.kind == "call" and not DOWN.search(i.key) and opposite(i.key, name))}
+        if any(s.dies for _, s in sums):
+            self.dies(items | {i for _, s in sums if s.dies for i in s.left}, text, line)
+        # An error that is not looked at leaves what it leaves
+        if not a and not HARMLESS.search(name):
+            for g, s in sums:
+                for i, x in s.left.items() if s.fails and not s.dies else ():
+                    if not (i.base is not None and 0 <= i.base < len(args) and self.local(args[i.base])):
+                        self.s.left.setdefault(i, set()).update(x)
         fails = any(s.fails for _, s in sums) or not names and bool(FAIL.match(name)) or bool(a and ERRVAR.match(a[1].split("->")[-1]) and not names and a[1][0] != "#" and not re.match(r"min|max|read|\w*readl", name))
         added = set()
         changes = [b for _, s in sums for b in s.changes if not (b is not None and b >= 0 and b < len(args) and self.local(args[b]))]
@@ -698,7 +720,7 @@ class Walk:
             still = {i for i in added if i.kind == "a runtime PM reference" and name == "pm_runtime_get_sync"}
             for _, s in sums:           # what the callee takes back on its own way out
                 for u in s.undo:
-                    items = {i for i in items if not self.undoes(i, *u)}
+                    items = {i for i in items if not ((i.kind == "set" or opposite(i.key, u[0])) and self.undoes(i, *u))}
             if w.fail and w.fail[:3] == (a[1], text, line) and not a[2] and not re.search(r"\b(EAGAIN|EINTR|retry|EPROBE)", self.f.body):
                 self.s.lost.setdefault((text, line), line)      # the next turn of a loop writes over it
             null = [w.has(items).failed(a[1], text, line).know("#", "null")] if any(s.null for _, s in sums) else []
@@ -940,6 +962,18 @@ def mute(p):
     return attach.finding("swallowed", f, p, "prints an error and returns nothing, so the attach goes on to succeed; return an errno")
 
 
+def unchecked(p):
+    """What is wrong with an allocation that nobody looks at"""
+    f, name = attach.on_path(p), called(p)
+    if not f or not ALLOC.match(name):
+        return []
+    text, at = f.body, attach.offset(f, p) + int(p.column)
+    m = re.search(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?$", text[:at])
+    if not m or text[:m.start()].rstrip().endswith(("->", ".")) or re.search(rf"(!|if \(|[(&|] ?|ERR(_OR_NULL)?\(){m[1]}\b(?!->|\.)|\breturn {m[1]};|\b{m[1]} (\?|[!=]=)|, {m[1]}\)", text[at:]):
+        return []
+    return attach.finding("swallowed", f, p, f"does not look whether {name}() has failed; return -ENOMEM then")
+
+
 def polite(p, *exprs):
     """What is wrong with a 0 for a domain that is not that of the device"""
     f = attach.on_path(p)
@@ -974,7 +1008,9 @@ def loud(p):
     errno = MISFIT.search(branch)
     if name.startswith("WARN") and of != {"domain", "dev"}:     # what only a bug can bring about
         return []
-    if not errno or "domain" not in of or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(
+    # What the IOMMU lacks is a misfit if the domain wants it, and a device can be busy
+    lacks = errno and of == {"dev"} and (errno[1] == "EEXIST" or errno[1] == "EINVAL" and re.search(r"\be?cap_\w+\(|features\b", n.text))
+    if not errno or "domain" not in of and not lacks or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(
             r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", n.text):
         return []
     return attach.finding("print", f, p, "prints where domain and device do not fit together, which is no error; make it dev_dbg()")

@@ -28,7 +28,7 @@ position p : script:python() { bool(paths.dropped(p[0])) };
 |
   e.f@p(...);
 |
-  \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
+  \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
 )
 
 @depends on context@
@@ -43,7 +43,7 @@ position p : script:python() { bool(paths.dropped(p[0])) };
 |
 * e.f@p(...);
 |
-* \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
+* \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
 )
 
 @lost depends on report || org@
@@ -55,6 +55,18 @@ position p : script:python() { bool(paths.lost(p[0])) };
 @depends on context@
 identifier f;
 position p : script:python() { bool(paths.lost(p[0])) };
+@@
+* f@p(...)
+
+@unchecked depends on report || org@
+identifier f;
+position p : script:python() { bool(paths.unchecked(p[0])) };
+@@
+  f@p(...)
+
+@depends on context@
+identifier f;
+position p : script:python() { bool(paths.unchecked(p[0])) };
 @@
 * f@p(...)
 
@@ -102,6 +114,18 @@ for at, text in paths.lost(p[0]) if attach.first(p[0]) else []:
 p << lost.p;
 @@
 for at, text in paths.lost(p[0]) if attach.first(p[0]) else []:
+    coccilib.org.print_todo(at, text)
+
+@script:python depends on report@
+p << unchecked.p;
+@@
+for at, text in paths.unchecked(p[0]) if attach.first(p[0]) else []:
+    coccilib.report.print_report(at, text)
+
+@script:python depends on org@
+p << unchecked.p;
+@@
+for at, text in paths.unchecked(p[0]) if attach.first(p[0]) else []:
     coccilib.org.print_todo(at, text)
 
 @script:python depends on report@
