@@ -22,7 +22,7 @@ FAIL = re.compile(r"pm_runtime_(get_sync|resume_and_get|get_if_\w+|resume|force_
 ALLOC = re.compile(r"(devm_)?k[mzvc]+alloc\w*$|kmemdup|kmem_cache_z?alloc\w*$|alloc_pages?\w*$|__get_free_pages?$|get_zeroed_page|dma_alloc_\w+$|alloc_io_pgtable_ops$"
                    r"|iommu_alloc_page\w*|dmam_alloc_\w+$|mempool_alloc$|v[mz]alloc\w*$|bitmap_z?alloc$")
 ERRVAR = re.compile(r"#\w*|(\w*_)?(ret|rc|err|error|retval|result|r|cc|status)\d?$")
-HARMLESS = re.compile(r"add_req|_addr$|find_|lookup|rlookup|get_(context|entry|pte)|clear_entry|flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
+HARMLESS = re.compile(r"(^|_)make_|alloc_\w*(ptr|blocking_domain)$|add_req|_addr$|find_|lookup|rlookup|get_(context|entry|pte)|clear_entry|flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
 WRITE = re.compile(r"(raw_|__raw_)?(write[bwlq]|iowrite\d+(be|_rep)?|out_be\d+|out_le\d+)(_relaxed)?$|hi_lo_writeq\w*$|lo_hi_writeq\w*$|regmap_(write|(update|set|clear)_bits)\w*$|SET_\w+$"
                    r"|pamu_\w*(config|enable|disable)\w*$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|mtk_smi_larb_\w+$|arm_smccc_\w+$|pci_(en|dis)able_(ats|pri|pasid)$"
                    r"|clear_context_table|iommu_detach_\w+$|iommu_attach_\w+$")
@@ -343,7 +343,7 @@ class Summary:
 class Analysis:
     """All functions that the attach callbacks of a driver reach"""
     def __init__(self, driver):
-        self.driver, self.done, self.graphs = driver, {}, {}
+        self.driver, self.done, self.first = driver, {}, {}
 
     def summary(self, name):
         if name not in self.done:
@@ -562,7 +562,8 @@ class Walk:
         """The machine goes down here"""
         self.s.dies = True
         for i in items:
-            self.s.left.setdefault(i, set()).add((text, line, self.f.file))
+            if not i.taken():
+                self.s.left.setdefault(i, set()).add((text, line, self.f.file))
 
     def expr(self, text, at, w):
         """The ways on after an expression"""
@@ -742,6 +743,8 @@ class Walk:
 
     def undoes(self, i, name, args, sets, sums, undo):
         """Whether a call after a failure takes back what stands changed"""
+        if i.kind == "write" and i.f is self.f and i.key == name:
+            return True
         if i.taken():
             return False
         if LOCK.match(name) or re.search(r"_put|^put_|kfree", name) and i.kind != "set" or HARMLESS.search(name):
@@ -918,6 +921,8 @@ def called(p):
 
 def fails(a, name, member):
     """Whether a call returns an errno that says something"""
+    if member and re.fullmatch(attach.CALLBACKS, name):
+        return True
     found = a.driver.fields.get(name, ()) if member else [name] if name in a.driver.functions else []
     if not found:
         return not member and bool(FAIL.match(name)) and not name.startswith("xa_err")
@@ -933,6 +938,8 @@ def dropped(p):
     member = source(f.file)[int(p.line) - 1][:int(p.column)].rstrip().endswith(("->", "."))
     if not fails(a, name, member):
         return []
+    if a.first.setdefault((f.name, name), int(p.line)) < int(p.line):
+        return []               # once for each function
     if a.summary(f.name).calls.get((name, int(p.line))) == {True}:
         return attach.finding("swallowed", f, p, f"drops the error of {name}() on the way back from a failure; say what the device is in then")
     return attach.finding("swallowed", f, p, f"drops the error of {name}(), and the attach goes on to succeed; pass it on")
@@ -944,6 +951,8 @@ def lost(p):
     if not f or not name:
         return []
     line, a = int(p.line), analysis(attach.driver(f.file))
+    if returns(f):
+        return []
     at = a.summary(f.name).lost.get((name + "()", line))
     if not at or not fails(a, name, name not in a.driver.functions and name in a.driver.fields):
         return []
@@ -952,10 +961,19 @@ def lost(p):
     return attach.finding("swallowed", f, p, f"makes a success of an error of {name}(), at line {at}; pass it on")
 
 
+def returns(f):
+    """Whether a function is called only on the way back from a failure"""
+    a = analysis(attach.driver(f.file))
+    how = [h for g in a.driver.path for (name, _), h in a.summary(g).calls.items() if name == f.name]
+    return bool(how) and set().union(*how) == {True}
+
+
 def mute(p):
     """What is wrong with a print of an error that nobody else learns of"""
     f = attach.on_path(p)
-    if not f or not re.search(r"\bvoid$", f.type) or "dump" in f.name:
+    if not f or not re.search(r"\bvoid$", f.type) or "dump" in f.name or returns(f):
+        return []
+    if analysis(attach.driver(f.file)).summary(f.name).lost:        # that says it
         return []
     if not re.search(r"fail|time.?out|timed out|unable|cannot|can't|not found", "".join(source(f.file)[int(p.line) - 1:int(p.line) + 1]), re.I):
         return []
@@ -969,7 +987,10 @@ def unchecked(p):
         return []
     text, at = f.body, attach.offset(f, p) + int(p.column)
     m = re.search(r"(\w+)\s*=\s*(?:\([^()]*\)\s*)?$", text[:at])
-    if not m or text[:m.start()].rstrip().endswith(("->", ".")) or re.search(rf"(!|if \(|[(&|] ?|ERR(_OR_NULL)?\(){m[1]}\b(?!->|\.)|\breturn {m[1]};|\b{m[1]} (\?|[!=]=)|, {m[1]}\)", text[at:]):
+    if not m or text[:m.start()].rstrip().endswith(("->", ".", "*")):
+        return []
+    use = re.search(rf"\b{m[1]}\b(->)?", text[text.find(";", at):])
+    if not (use and use[1]) and re.search(rf"(!|if \(|[(&|] ?|ERR(_OR_NULL)?\(){m[1]}\b(?!->|\.)|\breturn {m[1]};|\b{m[1]} (\?|[!=]=)|, {m[1]}\)", text[at:]):
         return []
     return attach.finding("swallowed", f, p, f"does not look whether {name}() has failed; return -ENOMEM then")
 
@@ -1009,8 +1030,8 @@ def loud(p):
     if name.startswith("WARN") and of != {"domain", "dev"}:     # what only a bug can bring about
         return []
     # What the IOMMU lacks is a misfit if the domain wants it, and a device can be busy
-    lacks = errno and of == {"dev"} and (errno[1] == "EEXIST" or errno[1] == "EINVAL" and re.search(r"\be?cap_\w+\(|features\b", n.text))
+    lacks = errno and "domain" not in of and (errno[1] == "EEXIST" or of and errno[1] == "EINVAL" and re.search(r"\be?cap_\w+\(|features\b", n.text))
     if not errno or "domain" not in of and not lacks or of == {"domain"} and errno[1] not in ("EINVAL", "EBUSY", "EEXIST") or re.search(
-            r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", n.text):
+            r"!\s*\w+(->\w+)*$|^\w+ < 0$|\b(ret|rc|err)\b|alloc|mapping_error", bare(n.text)) or name.startswith("WARN") and at > start + len(n.text) + 9:
         return []
     return attach.finding("print", f, p, "prints where domain and device do not fit together, which is no error; make it dev_dbg()")
