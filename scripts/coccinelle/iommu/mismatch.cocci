@@ -20,6 +20,7 @@ def wrong(p, c):
     f = attach.on_path(p)
     return [w for at, condition in (attach.cases(f, p) if f else [])
             if f.name in attach.driver(f.file).returned and attach.mismatch(f, condition, c)
+            and not attach.lost(f, int(at.line), condition)
             for w in attach.finding("mismatch", f, at, f"returns -{c} for a domain that does not fit the device; return -EINVAL")]
 
 
