@@ -315,7 +315,7 @@ def device_alone(f, p, expr, errno):
 
 def compares(f):
     """The function compares a domain with an IOMMU, feature by feature."""
-    found = [condition(f, f.line + f.body.count("\n", 0, m.start())) for m in re.finditer(r"\breturn -EINVAL\b", f.body)]
+    found = [condition(f, f.line + f.body.count("\n", 0, m.start())) for m in re.finditer(r"\breturn -E\w+;", f.body)]
     return sum(mismatch(f, c) for c in found) > 1
 
 
@@ -355,6 +355,8 @@ def mismatch(f, expr, errno=""):
     if re.search(r"-\s*E[A-Z]+\b", expr):       # it translates an errno
         return False
     if errno not in ("", "ENODEV") and "_domain *" in str(f.params) and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
+        return True
+    if errno not in ("", "EBUSY", "ENODEV", "ENOMEM") and d.of(f, expr) == {"dev"} and compares(f):
         return True
     # What a call returns is compared with 0, not with the device
     parts = [part for part in re.split(r"&&|\|\|", expr) if not re.search(r"[<>!=]=?\s*0\b", part)]
