@@ -304,7 +304,7 @@ def device_alone(f, p, expr, errno):
     known = set().union(*(d.origins.get((f.name, x), set()) for _, x in f.params))
     if f.name not in d.callbacks and f.params and (not known or not expr and known == {"dev"}) and errno not in ("EIO", "EFAULT"):
         return f.name in d.returned         # a function that knows no domain
-    if f.name not in d.returned or f.name in d.identity or compares(f):
+    if f.name not in d.returned or f.name in d.identity or compares(f) and not re.fullmatch(r"\s*!\s*\w+\s*", expr):
         return False
     of = d.of(f, expr)
     if of == {"domain"} and re.search(r"\bdefault:\s*$", f.body[:offset(f, p)]):      # of a switch over what the driver has set
