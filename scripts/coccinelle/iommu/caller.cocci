@@ -19,12 +19,22 @@ import attach, callers
 
 @dropped depends on report || org@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p;
+position p : script:python() { bool(callers.dropped(p[0])) };
 @@
 (
   f@p(...);
 |
   \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
+)
+
+@depends on context@
+identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
+position p : script:python() { bool(callers.dropped(p[0])) };
+@@
+(
+* f@p(...);
+|
+* \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
 )
 
 @attempts depends on report || org@
@@ -53,16 +63,14 @@ position p : script:python() { bool(callers.lost(p[0])) };
 
 @script:python depends on report@
 p << dropped.p;
-f << dropped.f;
 @@
-for at, text in callers.dropped(p[0], f) if attach.first(p[0]) else []:
+for at, text in callers.dropped(p[0]) if attach.first(p[0]) else []:
     coccilib.report.print_report(at, text)
 
 @script:python depends on org@
 p << dropped.p;
-f << dropped.f;
 @@
-for at, text in callers.dropped(p[0], f) if attach.first(p[0]) else []:
+for at, text in callers.dropped(p[0]) if attach.first(p[0]) else []:
     coccilib.org.print_todo(at, text)
 
 @script:python depends on report@

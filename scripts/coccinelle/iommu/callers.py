@@ -38,9 +38,9 @@ def attempts(p):
     return finding(f, p, f"tries the next domain after any error of {name}(), but only -EINVAL says that one may do; stop at the others")
 
 
-def dropped(p, name):
+def dropped(p):
     """What is wrong with a call whose error is dropped"""
-    return finding(function(p), p, f"drops the error of {name}(), and the device may be anywhere; stop there")
+    return finding(function(p), p, f"drops the error of {paths.called(p)}(), and the device may be anywhere; stop there")
 
 
 def lost(p):

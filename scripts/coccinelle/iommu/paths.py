@@ -534,6 +534,9 @@ class Walk:
             return [(w, False), (w.failed(None, "return " + t, self.line(n.at)), True)]
         if m and m[1] not in self.a.driver.functions:
             return [(w, v == "n" or v is None and bool(w.fail) and w.fail[0] == m[1])]
+        m = re.match(r"\w+\s*\(", t)
+        if m and w.fail and any(w.get(x.strip()) == "n" for x in attach.arguments(t, m.end())):    # a function that translates it
+            return [(w, True)]
         res = []
         for v in self.expr("#return_value = " + t, n.at, w):
             res.append((v, v.get("#return_value") == "n"))
@@ -541,7 +544,7 @@ class Walk:
 
     def leave(self, n, w, failed):
         s = self.s
-        if not failed and self.plain and w.fail and w.fail[1].endswith("()") and (w.fail[0] is None or w.get(w.fail[0]) == "n"):
+        if not failed and self.plain and w.fail and not w.get("#told") and w.fail[1].endswith("()") and (w.fail[0] is None or w.get(w.fail[0]) == "n"):
             s.lost.setdefault(w.fail[1:3], self.line(n.at))
         if failed:
             s.fails = True
@@ -679,6 +682,8 @@ class Walk:
             w = Way(w.env, w.items, None)
         if w.back():
             self.s.undo.append((name, args, sets, sums, undo))
+            if undo and self.f.type.endswith("void") and any(x.changes for _, x in sums):       # it does without
+                w = w.know("#told", 1)
             return [w.has(i for i in items if w.get("#others") and i.f is not self.f or not self.undoes(i, name, args, sets, sums, undo))]
         before, items = items, {i for i in items if not (i.kind == "call" and not DOWN.search(i.key) and opposite(i.key, name))}
         if any(s.dies for _, s in sums):
@@ -786,6 +791,8 @@ class Walk:
         m = re.fullmatch(r"(\w+)\s*([!=])=\s*-E[A-Z]\w*", t)
         if m and w.get(m[1]) in ("0", "p"):
             return [(m[2] == "!", w)]
+        if m and w.get(m[1]) == "n":        # it tells errnos apart
+            return [(m[2] != "!", w.looked().know("#told", 1)), (m[2] == "!", w.looked())]
         m = re.fullmatch(r"(.*?)\s*(<|<=|!=|==|>|>=)\s*(0|NULL)", t)
         op, inner = (m[2], bare(m[1])) if m else ("", t)
         m = re.fullmatch(r"(IS_ERR|IS_ERR_OR_NULL|IS_ERR_VALUE)\s*\((.*)\)", inner)
@@ -804,7 +811,7 @@ class Walk:
         if m and close(inner, m.end() - 1) == len(inner) - 1 and m[2] not in attach.KEYWORDS:
             names = self.a.callees(self.f, m[2], m[1])
             kinds = [f.type for n in names for f in self.a.driver.functions.get(n, ())]
-            if any(self.a.summary(n).fails for n in names if n != self.f.name) and not any("bool" in k or "*" in k for k in kinds) or FAIL.match(m[2]):
+            if any(self.a.summary(n).fails for n in names if n != self.f.name) and not any("bool" in k or "*" in k for k in kinds) or FAIL.match(m[2]) and op != ">":
                 res = []
                 for v in self.expr("#error_code = " + inner, at, w):
                     x = v.get("#error_code")

@@ -29,6 +29,8 @@ position p : script:python() { bool(paths.dropped(p[0])) };
   e.f@p(...);
 |
   \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
+|
+  \(WARN_ON\|WARN_ON_ONCE\)(e->f@p(...));
 )
 
 @depends on context@
@@ -44,6 +46,8 @@ position p : script:python() { bool(paths.dropped(p[0])) };
 * e.f@p(...);
 |
 * \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
+|
+* \(WARN_ON\|WARN_ON_ONCE\)(e->f@p(...));
 )
 
 @lost depends on report || org@
@@ -84,12 +88,22 @@ position p : script:python() { bool(paths.mute(p[0])) };
 
 @polite depends on report || org@
 expression a, b;
-position p;
+position p : script:python(a, b) { bool(paths.polite(p[0], a, b)) };
 @@
 (
   if (a@p != b) return 0;
 |
   if (a@p != b) { ... return 0; }
+)
+
+@depends on context@
+expression a, b;
+position p : script:python(a, b) { bool(paths.polite(p[0], a, b)) };
+@@
+(
+* if (a@p != b) return 0;
+|
+* if (a@p != b) { ... return 0; }
 )
 
 @script:python depends on report@
