@@ -31,6 +31,8 @@ position p : script:python() { bool(paths.dropped(p[0])) };
   \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
 |
   \(WARN_ON\|WARN_ON_ONCE\)(e->f@p(...));
+|
+  \(WARN\|WARN_ONCE\)(f@p(...), ...);
 )
 
 @depends on context@
@@ -48,6 +50,8 @@ position p : script:python() { bool(paths.dropped(p[0])) };
 * \(WARN_ON\|WARN_ON_ONCE\)(f@p(...));
 |
 * \(WARN_ON\|WARN_ON_ONCE\)(e->f@p(...));
+|
+* \(WARN\|WARN_ONCE\)(f@p(...), ...);
 )
 
 @lost depends on report || org@
