@@ -808,6 +808,7 @@ class Walk:
             for x in attach.arguments(inner, m.end()):
                 if ERRVAR.match(x.strip()) and w.get(x.strip()) in ("0", "n"):
                     return self.truth(x.strip(), "", w, at, t)
+        kinds = []
         if m and close(inner, m.end() - 1) == len(inner) - 1 and m[2] not in attach.KEYWORDS:
             names = self.a.callees(self.f, m[2], m[1])
             kinds = [f.type for n in names for f in self.a.driver.functions.get(n, ())]
@@ -826,9 +827,14 @@ class Walk:
                 return res
         res = []
         key = "c:" + " ".join(t.split())
+        # A pointer, or whether something was taken: nothing is there if it is NULL or false
+        whole = m and not op and close(inner, m.end() - 1) == len(inner) - 1
+        none = whole and (kinds and all("*" in k for k in kinds) or not kinds and any(x.match(m[2]) for x, _, _ in PAIRS))
         for v in self.expr(t, at, w):
             x = v.get(key)
             for b in (True, False) if x is None else (x,):
+                if none and not b:
+                    v = Way(v.env, w.items, v.fail)
                 res.append((b, v.know(key, b) if self.conds.get(key[2:], 0) > 1 or self.constant(key[2:]) else v))
         return res
 
@@ -936,9 +942,26 @@ def fails(a, name, member):
     return any(a.summary(g).fails and h.type.split()[-1:] == ["int"] and not BUG.search(g) for g in found for h in a.driver.functions[g])
 
 
+CORE = re.compile(r"iommu_(detach_(device|group)|\w+_release_dma|probe_device$|group_store_type$|deferred_attach$|bus_notifier$)|bus_iommu_probe$|pci_dev_reset_iommu")
+
+
+@functools.cache
+def core(driver):
+    """What else in the core attaches, to domains that must not fail"""
+    if not any(f.endswith("drivers/iommu/iommu.c") for f in driver.files):
+        return set()
+    return driver.reach({n for n in driver.functions if CORE.match(n)}, lambda f, at: "map" not in f.name)
+
+
+def on_path(p):
+    d = attach.driver(p.file)
+    return attach.on_path(p) or p.current_element in core(d) and next(
+        (f for f in d.functions[p.current_element] if f.file == p.file), None)
+
+
 def dropped(p):
     """What is wrong with a call whose result is not looked at"""
-    f, name = attach.on_path(p), called(p)
+    f, name = on_path(p), called(p)
     if not f or not name:
         return []
     a = analysis(attach.driver(f.file))
@@ -954,7 +977,7 @@ def dropped(p):
 
 def lost(p):
     """What is wrong with a call whose error is known and not returned"""
-    f, name = attach.on_path(p), called(p)
+    f, name = on_path(p), called(p)
     if not f or not name:
         return []
     line, a = int(p.line), analysis(attach.driver(f.file))
@@ -977,7 +1000,7 @@ def returns(f):
 
 def mute(p):
     """What is wrong with a print of an error that nobody else learns of"""
-    f = attach.on_path(p)
+    f = on_path(p)
     if not f or not re.search(r"\bvoid$", f.type) or "dump" in f.name or returns(f):
         return []
     if analysis(attach.driver(f.file)).summary(f.name).lost:        # that says it
@@ -989,7 +1012,7 @@ def mute(p):
 
 def unchecked(p):
     """What is wrong with an allocation that nobody looks at"""
-    f, name = attach.on_path(p), called(p)
+    f, name = on_path(p), called(p)
     if not f or not ALLOC.match(name):
         return []
     text, at = f.body, attach.offset(f, p) + int(p.column)
