@@ -71,12 +71,12 @@ static int foo_attach_all(struct iommu_domain *domain, struct device *dev)
 	return 0;
 }
 
-/* A function of the driver has changed something, and its caller fails */
+/* A function has changed something, and its caller fails */
 static int foo_finalise(struct foo_domain *domain, struct foo *foo)
 {
 	if (!foo->ready)
 		return -ENODEV;
-	domain->foo = foo;
+	domain->foo = foo;	/* order */
 	return 0;
 }
 
@@ -87,7 +87,7 @@ static int foo_attach_nested(struct iommu_domain *domain, struct device *dev)
 	int ret;
 
 	if (!foo_domain->foo) {
-		ret = foo_finalise(foo_domain, master->foo);	/* order */
+		ret = foo_finalise(foo_domain, master->foo);
 		if (ret)
 			return ret;
 	}

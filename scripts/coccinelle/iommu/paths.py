@@ -337,6 +337,7 @@ class Summary:
         self.fails, self.changes, self.sets, self.gives, self.takes = False, set(), set(), set(), set()
         self.dies = False
         self.null = self.error = False          # what a pointer is after a failure
+        self.kept = set()
         self.left, self.lost, self.undo, self.calls = {}, {}, [], {}
 
 
@@ -381,8 +382,15 @@ class Analysis:
         res = {}
         for name in sorted(self.driver.callbacks):
             for item, fails in self.summary(name).left.items():
-                own = self.summary(item.f.name).left.get(item)
-                res.setdefault(item, set()).update(own or fails)
+                res.setdefault(item, set()).update(self.summary(item.f.name).left.get(item) or fails)
+        # Where all that is left of a function is what another one has done, there is the place
+        for item in [i for i in res if i.kind == "call" and not DOWN.search(i.key)]:
+            s = self.summary(item.key)
+            kept = {i for i in s.kept if i.kind == "set" and i.f.name == item.key}
+            if s.fails and kept and not any(i.f is item.f and i is not item and not i.taken() and not DOWN.search(i.key) for i in res):
+                fails = res.pop(item)
+                for i in kept:
+                    res.setdefault(i, set()).update(fails)
         return res
 
 
@@ -559,6 +567,7 @@ class Walk:
                 s.takes.add((i.kind, i.key))
             else:
                 s.changes.add(i.base)
+                s.kept.add(i)
                 s.sets.add(i.key)
 
     def dies(self, items, text, line):
