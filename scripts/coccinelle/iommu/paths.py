@@ -489,8 +489,8 @@ class Walk:
 
     def branch(self, m, n, w):
         """A way into a branch: a failure, if all that comes then is one"""
-        if not w.fail and self.doomed(m, frozenset(k for k, x in w.env if x == "n"), set()):
-            w = w.failed(None, n.text, self.line(n.at))
+        if not w.back() and self.doomed(m, frozenset(k for k, x in w.env if x == "n" and not (w.fail and k == w.fail[0])), set()):
+            w = w.failed(None, n.text, self.line(n.at)).looked()
             m = re.search(r"dma_mapping_error\([^,]*, *(.*)\)", n.text)
             if m:
                 w = w.has(i for i in w.items if i.text != m[1])
