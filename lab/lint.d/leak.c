@@ -97,6 +97,17 @@ static int foo_attach_lock(struct iommu_domain *domain, struct device *dev)
 	return 0;
 }
 
+static int foo_attach_held(struct iommu_domain *domain, struct device *dev)
+{
+	struct foo_domain *foo_domain = to_foo_domain(domain);
+
+	spin_lock(&foo_domain->lock);	/* leak */
+	if (foo_domain->users++)
+		return 0;
+	spin_unlock(&foo_domain->lock);
+	return 0;
+}
+
 /* Right: all given back, in the other order */
 static int bar_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
@@ -154,6 +165,7 @@ static const struct iommu_domain_ops foo_ops[] = {
 	{ .attach_dev = foo_attach_pm },
 	{ .attach_dev = foo_attach_sync },
 	{ .attach_dev = foo_attach_lock },
+	{ .attach_dev = foo_attach_held },
 	{ .attach_dev = bar_attach_dev },
 	{ .attach_dev = bar_attach_listed },
 };

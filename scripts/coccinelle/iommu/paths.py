@@ -344,7 +344,7 @@ class Summary:
 class Analysis:
     """All functions that the attach callbacks of a driver reach"""
     def __init__(self, driver):
-        self.driver, self.done, self.first = driver, {}, {}
+        self.driver, self.done, self.first, self.held = driver, {}, {}, {}
 
     def summary(self, name):
         if name not in self.done:
@@ -383,6 +383,7 @@ class Analysis:
         for name in sorted(self.driver.callbacks):
             for item, fails in self.summary(name).left.items():
                 res.setdefault(item, set()).update(self.summary(item.f.name).left.get(item) or fails)
+        res.update({i: fails for i, fails in self.held.items() if i.f.name in self.driver.path})
         # Where all that is left of a function is what another one has done, there is the place
         for item in [i for i in res if i.kind == "call" and not DOWN.search(i.key)]:
             s = self.summary(item.key)
@@ -482,6 +483,8 @@ class Walk:
         ways = self.test(n.text, n.at, w)
         if w.back() and len({t for t, _ in ways}) > 1 and n.undoes:
             ways = [(t, v) for t, v in ways if t]
+        elif w.back() and len({t for t, _ in ways}) > 1 and n.then.kind == "loop" and w.get(f"loop:{n.then.at}"):
+            ways = [(t, v) for t, v in ways if not t]       # not the continue of a loop that undoes
         for t, v in ways:
             m = n.then if t else n.other
             res.append((m, self.branch(m, n, v)))
@@ -556,12 +559,14 @@ class Walk:
             s.lost.setdefault(w.fail[1:3], self.line(n.at))
         if failed:
             s.fails = True
+            self.locked(w, self.line(n.at))
             s.null |= self.pointer and n.text == "NULL"
             s.error |= not self.pointer or n.text != "NULL"
             if self.int or self.pointer:
                 for i in w.items:
                     s.left.setdefault(i, set()).add(w.fail[1:3] + (self.f.file,) if w.fail else ("", 0, ""))
             return
+        self.locked(w, self.line(n.at))
         for i in w.items:
             if i.taken():
                 s.takes.add((i.kind, i.key))
@@ -569,6 +574,12 @@ class Walk:
                 s.changes.add(i.base)
                 s.kept.add(i)
                 s.sets.add(i.key)
+
+    def locked(self, w, line):
+        """A lock that is held at the end, by a function that is not there to lock"""
+        for i in w.items:
+            if i.kind == "a lock" and i.f is self.f and not re.search(r"lock|get|begin|start|enter|hold|acquire|next", self.f.name):
+                self.a.held.setdefault(i, set()).add((f"{self.f.name}()", line, self.f.file))
 
     def dies(self, items, text, line):
         """The machine goes down here"""
@@ -670,9 +681,12 @@ class Walk:
         undo = bool(UNDO.search(name)) and not LOCK.match(name)
         items = set(w.items)
         # what is given back
-        given = {k for _, s in sums for k in s.gives} | {c for _, b, c in PAIRS if b.match(name) and not names}
-        self.s.gives |= given
-        items = {i for i in items if i.kind not in given}
+        for kind in {k for _, s in sums for k in s.gives} | {c for _, b, c in PAIRS if b.match(name) and not names}:
+            have = {i for i in items if i.kind == kind}
+            same = {i for i in have if i.key == (args[0].strip() if args else "")}
+            if not have:            # it is the caller's
+                self.s.gives.add(kind)
+            items -= same if same or kind == "a lock" and not names else have
         # what an argument hands over
         if not names and not re.match(r"memset|memcpy|dma_map|virt_to|__pa|min|max|sizeof|snprintf|strscpy|dma_mapping_error|PTR_|IS_|set_|sg_", name):
             items = {i for i in items if not (i.taken() and re.fullmatch(r"\w+", i.key) and i.key not in self.params
@@ -722,7 +736,7 @@ class Walk:
                 added.add(Item(c, self.f, line, text, key, None))
         for _, s in sums:
             for c, key in s.takes:
-                if c in ("a runtime PM reference", "a clock", "a reset line", "a lock"):
+                if c in ("a runtime PM reference", "a clock", "a reset line"):
                     added.add(Item(c, self.f, line, text, name, None))
         good = w.has(items | added)
         if a and sums and all(re.search(r"\bbool$", f.type) for g in names for f in self.a.driver.functions.get(g, ())):
@@ -922,7 +936,7 @@ def taken(p):
     name, items, fails = f and left(p.file, True).get(int(p.line)) or ("", [], ())
     if not f or f.name != name:
         return []
-    return attach.finding("leak", f, p, f"does not give back {items[0].kind} of {items[0].text} where {names(fails)} fails; do so there")
+    return attach.finding("leak", f, p, f"does not give back {items[0].kind} of {items[0].text} where {names(fails)} {'ends' if items[0].kind == 'a lock' else 'fails'}; do so there")
 
 
 @functools.cache
