@@ -53,6 +53,6 @@ def lost(p):
     at = s.lost.get((name + "()", int(p.line)))
     if at == int(p.line) and re.search(r"[!=]= -EINVAL\b", f.body):      # the next turn of a loop that tells errnos apart
         return []
-    if not at or re.search(r"\bdomain\s*=\s*NULL\s*;", f.body[attach.offset(f, p) + int(p.column):]):      # it goes on without IOMMU
+    if not at or re.search(r"domain\s*=\s*NULL\s*;", f.body[attach.offset(f, p) + int(p.column):]):      # it goes on without IOMMU
         return []
     return finding(f, p, f"makes a success of an error of {name}(), at line {at}; pass it on")
