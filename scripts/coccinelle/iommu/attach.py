@@ -202,6 +202,18 @@ class Driver:
 
 
     @functools.cached_property
+    def wished(self):
+        """Those functions of the path that are called only where the domain asks for it: after `if (!domain->...) return 0;`"""
+        res = {}
+        for name in self.path:
+            for f in self.functions.get(name, ()):
+                leave = [m.end() for m in re.finditer(r"\bif \((!\w+(?:->\w+)*(?: \|\| !\w+->\w+)*)\)\s*return 0;", f.body)
+                         if "->" in m[1] and self.of(f, m[1]) == {"domain"}]
+                for g, at, _ in self.callees(f):
+                    res.setdefault(g, []).append(bool(leave) and leave[0] < at)
+        return {g for g, found in res.items() if all(found)}
+
+    @functools.cached_property
     def fresh(self):
         """{function: offset} of the path that are called only for a domain that nobody is attached to, from an offset on:
         by `if (!domain->field) ... f()`, or as they leave at once otherwise"""
@@ -356,6 +368,8 @@ def mismatch(f, expr, errno=""):
         return False
     if errno not in ("", "ENODEV") and "_domain *" in str(f.params) and d.of(f, expr) == {"domain"} and re.fullmatch(r"\s*\w+(->|\.)\w+\s*", expr):
         return True
+    if errno == "ENODEV" and f.name in d.wished and d.of(f, expr) == {"dev"}:
+        return True         # what the domain asks for the device lacks
     if errno not in ("", "EBUSY", "ENODEV", "ENOMEM") and d.of(f, expr) == {"dev"} and compares(f):
         return True
     # What a call returns is compared with 0, not with the device
