@@ -119,10 +119,12 @@ def command(_):
         examples(f"{tmp}/example")
         unpack(base, f"{tmp}/stock")
         ids, missed, found, wrong = measure(lint.lint(f"{tmp}/stock"))
+        every = measure(lint.lint(f"{tmp}/stock", everything=True))[2]
         seen = len(ids - {m.split()[-1] for m in missed})
         result(seen >= 0.9 * len(ids), f"of the violations that are to be seen in the stock kernel 90 % are found: {seen} of {len(ids)}",
                *missed)
-        result(len(wrong) < 0.1 * len(found), f"of what is found there less than 10 % is wrong: {len(wrong)} of {len(found)}", *wrong)
+        result(len(wrong) < 0.1 * len(found), f"of what is found there less than 10 % is wrong: {len(wrong)} of {len(found)}, besides "
+               f"{len(every) - len(found)} that are accepted with a reason", *wrong)
         silent, n = spoil(f"{tmp}/stock")
         result(len(silent) < 0.1 * n, f"an errno that is right and is made wrong is noticed: {n - len(silent)} of {n}", *silent)
         unpack(head, f"{tmp}/patched")

@@ -1,11 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
+static int foo_enable_faults(struct device *dev)
+{
+	struct foo_master *master = dev_iommu_priv_get(dev);
+
+	if (!master->pri)
+		return -ENODEV;	/* mismatch */
+	return 0;
+}
+
+static int foo_faults(struct iommu_domain *domain, struct device *dev)
+{
+	if (!domain->iopf_handler)
+		return 0;
+	return foo_enable_faults(dev);
+}
+
 static int foo_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
 	struct foo_domain *foo_domain = to_foo_domain(domain);
 	struct foo_master *master = dev_iommu_priv_get(dev);
 	struct foo *foo = master->foo;
-	int ret = 0;
+	int ret;
 
+	ret = foo_faults(domain, dev);
+	if (ret)
+		return ret;
 	if (foo_domain->foo && foo_domain->foo != foo)
 		return -EXDEV;	/* mismatch */
 	if (foo_domain->snoop && !foo_snoops(foo))
