@@ -789,26 +789,20 @@ class Walk:
     def test(self, text, at, w):
         """[(true or false, the way then)]"""
         t = bare(text)
-        parts = top(t, ("||",))
-        if len(parts) > 1:
-            res, ways = [], [w]
-            for p in parts:
-                nxt = []
-                for v in ways:
-                    for b, x in self.test(p, at, v):
-                        (res if b else nxt).append((True, x) if b else x)
-                ways = nxt
-            return res + [(False, x) for x in ways]
-        parts = top(t, ("&&",))
-        if len(parts) > 1:
-            res, ways = [], [w]
-            for p in parts:
-                nxt = []
-                for v in ways:
-                    for b, x in self.test(p, at, v):
-                        (nxt if b else res).append(x if b else (False, x))
-                ways = nxt
-            return res + [(True, x) for x in ways]
+        for op, settled in (("||", True), ("&&", False)):
+            parts = top(t, (op,))
+            if len(parts) > 1:
+                res, ways = [], [w]
+                for p in parts:
+                    more = []
+                    for v in ways:
+                        for b, x in self.test(p, at, v):
+                            if bool(b) == settled:
+                                res.append((settled, x))
+                            else:
+                                more.append(x)
+                    ways = more
+                return res + [(not settled, x) for x in ways]
         if t.startswith("!") and not t.startswith("!="):
             return [(not b, x) for b, x in self.test(t[1:], at, w)]
         m = re.fullmatch(r"(\w+)\s*([!=])=\s*-E[A-Z]\w*", t)
