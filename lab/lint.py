@@ -28,7 +28,7 @@ class CannotRun(Exception):
 
 def arguments(parser):
     parser.add_argument("tree", help="a kernel tree")
-    parser.add_argument("file", nargs="*", help="of that tree; without one all of drivers/iommu and arch/powerpc/kernel/iommu.c")
+    parser.add_argument("file", nargs="*", help="of that tree; without one all of drivers/iommu, arch/powerpc/kernel/iommu.c, and who attaches devices")
     parser.add_argument("--rule", action="append", help="one of the rules; may be given again")
     parser.add_argument("--all", action="store_true", help="what is accepted, too")
     parser.add_argument("--json", action="store_true", help="print a JSON list of objects with file, line, rule, text")
@@ -62,9 +62,19 @@ def attach_files(tree):
     return [f for f in [*found, "arch/powerpc/kernel/iommu.c"] if os.path.exists(f"{tree}/{f}") and not f.endswith("-test.c")]
 
 
+def callers(tree):
+    """Those files of a tree that attach devices to domains"""
+    res = subprocess.run(["grep", "-rlE", "--include=*.c", r"\b(iommu_(attach|replace)_|iommufd_device_(attach|replace))",
+                          *(d for d in ("arch", "drivers", "sound") if os.path.isdir(f"{tree}/{d}"))],
+                         cwd=tree, capture_output=True, text=True)
+    return [f for f in res.stdout.split() if not f.startswith("drivers/iommu/")]
+
+
 def lint(tree, files=(), only=(), everything=False):
     """The findings in a tree, sorted; raises CannotRun"""
     have = rules()
+    if not have:
+        raise CannotRun(f"{RULES} has no rules; this clone is not whole, `git status` says what is missing")
     if odd := set(only) - set(have):
         raise CannotRun(f"there is no rule {', '.join(sorted(odd))}; the rules are {', '.join(have)}")
     if not os.path.isdir(f"{tree}/drivers/iommu"):
@@ -74,11 +84,12 @@ def lint(tree, files=(), only=(), everything=False):
             raise CannotRun(f"{tree} has no file {file}")
     if not shutil.which("spatch"):
         raise CannotRun("spatch is not there; install coccinelle, 1.1.1 or later")
-    files = list(files) or attach_files(tree)
-    with tempfile.NamedTemporaryFile("w", suffix=".files") as groups, concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
-        groups.write("\n\n".join(files) + "\n")       # each for itself
-        groups.flush()
-        return sorted(set().union(*pool.map(lambda rule: run_rule(tree, rule, groups.name, everything), only or have)))
+    with tempfile.TemporaryDirectory() as tmp, concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for rule in only or have:
+            some = list(files) or attach_files(tree) + (callers(tree) if rule == "caller" else [])
+            with open(f"{tmp}/{rule}", "w", encoding="utf-8") as f:
+                f.write("\n\n".join(some) + "\n")     # each for itself
+        return sorted(set().union(*pool.map(lambda rule: run_rule(tree, rule, f"{tmp}/{rule}", everything), only or have)))
 
 
 def sarif(findings):
