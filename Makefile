@@ -7,6 +7,7 @@ series := @lab/setup series && exec lab
 run := @lab/setup run && exec lab
 check := @lab/setup check && exec lab
 all := @lab/setup check-all && exec lab
+go_on := $(CONTINUE:%=--continue)
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
@@ -35,6 +36,7 @@ help:
 #? make distclean   and what all clones share: ~/.cache/attach-contract
 #?
 #? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
+#? CONTINUE=1       with check, check-all, lint: what has passed on this very commit is not run again
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? DRIVER=<name>    with matrix: a line for each violation of that driver
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball; with lint: a tree, as it stands
@@ -54,15 +56,15 @@ client:
 bench:
 	$(run)/lab bench $(MACHINE)
 check:
-	$(check)/lab check $(ONLY)
+	$(check)/lab check $(go_on) $(ONLY)
 lint:
 ifdef LINUX
 	@exec lab/lab lint '$(LINUX)' $(FILE) $(FORMAT:%=--%)
 else
-	$(check)/lab check --lint
+	$(check)/lab check --lint $(go_on)
 endif
 check-all:
-	$(all)/lab check --all $(ONLY)
+	$(all)/lab check --all $(go_on) $(ONLY)
 compose:
 	$(series)/lab compose $(TOPIC:%=--topic '%')
 topics:

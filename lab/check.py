@@ -3,7 +3,9 @@
 
 A check, `lab/lab checks.NAME`, prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer
 lines than planned, skips, hangs, or if its exit status says otherwise than its lines. Where nobody sets BASE, LINUX or the
-checks, some run for the other bases, too. Writes build/check.ktap and build/check.xml."""
+checks, some run for the other bases, too. Writes build/check.ktap and build/check.xml; and build/check.json, from which a
+run that was stopped goes on."""
+import json
 import math
 import os
 import re
@@ -16,7 +18,7 @@ from xml.sax.saxutils import quoteattr
 
 import progress
 from base import bases, source
-from lib import BASE, BUILD, LAB, TOP, colour, die, read, write
+from lib import BASE, BUILD, LAB, TOP, colour, die, read, run, write
 
 # Seconds that a check may sleep without printing anything: others that work in the same folder have it wait
 ASLEEP = int(os.environ.get("CHECK_ASLEEP", 3 * 3600))
@@ -118,6 +120,8 @@ def arguments(parser):
     parser.add_argument("name", nargs="*", metavar="CHECK", help=f"only these: {', '.join(checks())}")
     parser.add_argument("--lint", action="store_true", help="only those that need no kernel")
     parser.add_argument("--all", action="store_true", help="also those that are slow and seldom red")
+    parser.add_argument("--continue", dest="resume", action="store_true",
+                        help="what has passed on this very commit is not run again, so a run that was stopped goes on")
 
 
 def can_be_composed(base):
@@ -125,6 +129,14 @@ def can_be_composed(base):
     res = subprocess.run([f"{LAB}/lab", "compose"], capture_output=True, text=True, env=dict(os.environ, BASE=base))
     moved = re.search(rf"^(?:error: )?({re.escape(base)} has moved to .*)", res.stderr, re.M)
     return moved[1] if res.returncode and moved else ""
+
+
+def state():
+    """What a result that is kept is good for: this commit, if nothing has been changed since. Empty if there is no such."""
+    res = run(["git", "rev-parse", "--show-toplevel", "HEAD"], check=False, cwd=TOP)
+    here, _, head = res.stdout.strip().partition("\n")
+    clean = not res.returncode and here == os.path.realpath(TOP) and not run(["git", "status", "--porcelain"], cwd=TOP).stdout
+    return f"{head} QEMU={os.environ.get('QEMU', '')}" if clean else ""
 
 
 def command(args):
@@ -138,17 +150,30 @@ def command(args):
     todo += [(b, f"{b}/", [n for n in have if have[n][1] in wanted]) for b in others]
     if not any(names for *_, names in todo):
         die("there is no check in lab/checks/list")
-    done, moved = [], []
+    done, moved, kept, now, earlier = [], [], {}, state(), 0
+    if args.resume:
+        if not now:
+            die("--continue: results are kept for a commit only; commit what you have changed, or begin anew")
+        if os.path.exists(f"{BUILD}/check.json"):
+            kept = json.loads(read(f"{BUILD}/check.json"))
     for base, before, names in todo:
-        source(base)        # so that all of them have the same
+        valid = f"{now} {source(base)[1]}"      # asked first, so that all of them have the same base
         if text := can_be_composed(base) if before else "":
             moved.append(text)
             continue
         for name in names:
             print(colour("1", f"{before}{name}:", sys.stdout), flush=True)
-            start = time.monotonic()
+            start, old = time.monotonic(), kept.get(f"{base} {name}")
+            if old and old["valid"] == valid and all(good for good, *_ in old["results"]):
+                done.append((before + name, old["results"], old["seconds"]))
+                print(f"    passed on this commit, {old['when']}", flush=True)
+                earlier += 1
+                continue
             res = run_check(base, have[name][2])
             done.append((before + name, res, time.monotonic() - start))
+            kept[f"{base} {name}"] = {"valid": valid, "results": res, "seconds": done[-1][2], "when": time.strftime("%F %T")}
+            if now and now == state():
+                write(f"{BUILD}/check.json", json.dumps(kept))
     write(f"{BUILD}/check.ktap", ktap(done))
     write(f"{BUILD}/check.xml", junit(done))
     if not only and not args.all:
@@ -165,5 +190,7 @@ def command(args):
         good, bad = good + mine.count(True), bad + mine.count(False)
     for text in moved:
         print(text)
+    if earlier:
+        print(f"{earlier} of {len(done)} checks were not run again: --continue, and they passed on this commit before")
     print(f"{good} passed, {bad} failed", flush=True)
     return 0 if good and not bad else 1

@@ -725,6 +725,28 @@ def runner_tests():
     fails("lab check: no check at all", res, "there is no check")
     fails("lab check: a check that does not exist", b.lab("check", "x"), "there is no check x")
     works("lab check --all: what only this runs", b.lab("check", "--all"))
+    # A run that goes on: b is its own git repository, in which the log shows what was run
+    b.put("lab/checks/list", "c lint - c word\nd lint - c other\n")
+    b.put("lab/checks/c.py", "import os\nfrom lib import result\ndef arguments(parser):\n    parser.add_argument('word')\n"
+          "def command(args):\n    open('log', 'a').write(args.word + ' ')\n    result(not os.path.exists('bad-' + args.word), 'a')\n")
+    b.put(".gitignore", "*\n!/lab/\n!/lab/checks/\n!/lab/checks/*\n__pycache__\n")
+    fails("lab check --continue: no commit", b.lab("check", "--continue"), "commit what you have changed")
+    b.git("init", "-q", at=".")
+    b.git("add", "-A", at=".")
+    b.git("commit", "-qm", "one", at=".")
+    b.put("bad-other", "")
+    fails("lab check: a failure that is kept", b.lab("check"), "1 passed, 1 failed")
+    os.unlink(f"{b.top}/bad-other")
+    res = b.lab("check", "--continue")
+    works("lab check --continue: what failed runs again, and nothing else", res,
+          also=b.get("log") == "word other other " and "1 of 2 checks were not run again" in res.stdout and "2 passed" in res.stdout)
+    b.put("lab/checks/list", "c lint - c word\n\nd lint - c other\n")
+    fails("lab check --continue: a file was changed", b.lab("check", "--continue"), "commit what you have changed")
+    works("lab check: results of what is not committed", b.lab("check"), also=b.get("log").endswith("other word other "))
+    b.git("commit", "-qam", "two", at=".")
+    works("lab check --continue: another commit", b.lab("check", "--continue"), also=b.get("log").endswith("other word other word other "))
+    works("lab check: all of it, where nobody asks", b.lab("check"), also=b.get("log").count("word") == 4)
+
     b.put("lab/checks/list", "c lint - c word\nd check - c\ne all - c  # adds much\n")
     res = b.lab("check", "--lint")
     works("lab check --lint: the others are named", res, also=all(w in res.stdout for w in (
