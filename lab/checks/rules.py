@@ -28,6 +28,12 @@ def examples(tmp):
         have = {line for _, line, _, _ in lint.lint(tmp, only=[rule])}
         result(bool(want) and have == want, f"{rule} finds what it must in its example, and nothing else",
                *[f"line {n} is not found" for n in sorted(want - have)], *[f"line {n} is found" for n in sorted(have - want)])
+    path, have = f"{LAB}/lint.d/unparsed.c", []
+    shutil.copy(path, f"{tmp}/drivers/iommu/foo.c")
+    want = {n for n, ln in enumerate(read(path).split("\n"), 1) if "/* unparsed */" in ln}
+    lint.lint(tmp, only=["leak"], skipped=have)
+    result(have == [("drivers/iommu/foo.c", n, "foo_attach_dev") for n in want] and len(have) == 1,
+           "a function that spatch cannot parse is named", *map(str, have))
 
 
 def unpack(commit, tmp):
