@@ -41,6 +41,70 @@ static int foo_start(struct foo *foo)
 	return foo_run(foo);
 }
 
+/* An errno that can be positive becomes a pointer that IS_ERR() takes for a domain */
+static struct foo_domain *foo_get(struct foo *foo)
+{
+	int ret;
+
+	ret = iommu_attach_group(foo->domain, foo->group);	/* caller */
+	if (ret)
+		goto err;
+	return foo->first;
+
+err:
+	foo_put(foo);
+	return ERR_PTR(ret);
+}
+
+static void foo_set(struct foo *foo, struct foo_domain *new)
+{
+	int ret;
+
+	ret = iommu_attach_device(foo->domain, foo->dev);	/* caller */
+	if (ret)
+		new = ERR_PTR(ret);
+	foo_publish(foo, new);
+}
+
+static void *foo_get_now(struct foo *foo)
+{
+	return ERR_PTR(iommu_attach_device(foo->domain, foo->dev));	/* caller */
+}
+
+/* It is no pointer at all */
+static int foo_taken(struct foo *foo)
+{
+	struct foo_domain *domain;
+	void *res;
+	int ret;
+
+	domain = iommu_attach_device(foo->domain, foo->dev);	/* caller */
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	ret = iommu_attach_group(foo->domain, foo->group);	/* caller */
+	if (IS_ERR_OR_NULL(ret))
+		return ret;
+	res = (void *)(long)iommu_attach_group(foo->domain, foo->group);	/* caller */
+	return foo_use(foo, res);
+}
+
+/* Right: none but a negative errno becomes a pointer */
+static struct foo_domain *bar_get(struct foo *foo)
+{
+	int ret;
+
+	ret = iommu_attach_group(foo->domain, foo->group);
+	if (ret < 0)
+		return ERR_PTR(ret);
+	ret = foo_count(foo);
+	if (ret)
+		return ERR_PTR(ret);
+	ret = iommu_attach_device(foo->domain, foo->dev);
+	if (ret)
+		return ERR_PTR(-EIO);
+	return foo->first;
+}
+
 /* Right: told apart */
 static int bar_join(struct foo *foo, struct iommu_group *group)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /// -EINVAL from iommu_attach_device() and its like means that domain and
 /// device do not fit together, and another domain may be tried; any other
-/// error is for all domains, and none is dropped.
+/// error is for all domains, and none is dropped, or becomes a pointer.
 // Confidence: Moderate
 // Comments: callers.py follows the ways through the functions.
 // Options: --no-includes
@@ -37,27 +37,15 @@ position p : script:python() { bool(callers.dropped(p[0])) };
 * \(WARN_ON\|WARN_ON_ONCE\|BUG_ON\)(f@p(...));
 )
 
-@attempts depends on report || org@
+@used depends on report || org@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.attempts(p[0])) };
+position p : script:python() { bool(callers.used(p[0])) };
 @@
   f@p(...)
 
 @depends on context@
 identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.attempts(p[0])) };
-@@
-* f@p(...)
-
-@lost depends on report || org@
-identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.lost(p[0])) };
-@@
-  f@p(...)
-
-@depends on context@
-identifier f =~ "^iommu_(attach|replace)_(device|group)(_pasid|_handle)?$|^iommufd_(device|access)_(attach|replace)$";
-position p : script:python() { bool(callers.lost(p[0])) };
+position p : script:python() { bool(callers.used(p[0])) };
 @@
 * f@p(...)
 
@@ -74,25 +62,13 @@ for at, text in callers.dropped(p[0]) if attach.first(p[0]) else []:
     coccilib.org.print_todo(at, text)
 
 @script:python depends on report@
-p << attempts.p;
+p << used.p;
 @@
-for at, text in callers.attempts(p[0]) if attach.first(p[0]) else []:
+for at, text in callers.used(p[0]) if attach.first(p[0]) else []:
     coccilib.report.print_report(at, text)
 
 @script:python depends on org@
-p << attempts.p;
+p << used.p;
 @@
-for at, text in callers.attempts(p[0]) if attach.first(p[0]) else []:
-    coccilib.org.print_todo(at, text)
-
-@script:python depends on report@
-p << lost.p;
-@@
-for at, text in callers.lost(p[0]) if attach.first(p[0]) else []:
-    coccilib.report.print_report(at, text)
-
-@script:python depends on org@
-p << lost.p;
-@@
-for at, text in callers.lost(p[0]) if attach.first(p[0]) else []:
+for at, text in callers.used(p[0]) if attach.first(p[0]) else []:
     coccilib.org.print_todo(at, text)

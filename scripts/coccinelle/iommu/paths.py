@@ -23,7 +23,7 @@ ALLOC = re.compile(r"(devm_)?k[mzvc]+alloc\w*$|kmemdup|kmem_cache_z?alloc\w*$|al
                    r"|iommu_alloc_page\w*|dmam_alloc_\w+$|mempool_alloc$|v[mz]alloc\w*$|bitmap_z?alloc$")
 ERRVAR = re.compile(r"#\w*|(\w*_)?(ret|rc|err|error|retval|result|r|cc|status)\d?$")
 HARMLESS = re.compile(r"(^|_)make_|alloc_\w*(ptr|blocking_domain)$|add_req|_addr$|find_|lookup|rlookup|get_(context|entry|pte)|clear_entry|flush|inv(al)?(idate)?|sync|tlb|wait|poll|_rpm_|trace|print|dump|debug|\bto_|_show")
-WRITE = re.compile(r"(raw_|__raw_)?(write[bwlq]|iowrite\d+(be|_rep)?|out_be\d+|out_le\d+)(_relaxed)?$|hi_lo_writeq\w*$|lo_hi_writeq\w*$|regmap_(write|(update|set|clear)_bits)\w*$|SET_\w+$"
+WRITE = re.compile(r"(raw_|__raw_)?(write[bwlq]|iowrite\d+(be|_rep)?|out_be\d+|out_le\d+)(_relaxed)?$|WRITE_ONCE$|hi_lo_writeq\w*$|lo_hi_writeq\w*$|regmap_(write|(update|set|clear)_bits)\w*$|SET_\w+$"
                    r"|pamu_\w*(config|enable|disable)\w*$|zpci_(un)?register_ioat$|zpci_dma_(init|exit)_device$|mtk_smi_larb_\w+$|arm_smccc_\w+$|pci_(en|dis)able_(ats|pri|pasid)$"
                    r"|clear_context_table|iommu_detach_\w+$|iommu_attach_\w+$")
 LIST = re.compile(r"(h?list_(add|del|move)\w*|refcount_(inc|dec|add|sub)\w*|kref_(get|put)|atomic_(inc|dec|add|sub)\w*)$")
@@ -339,6 +339,7 @@ class Summary:
         self.null = self.error = False          # what a pointer is after a failure
         self.kept = set()
         self.left, self.lost, self.undo, self.calls = {}, {}, [], {}
+        self.pointers = set()                   # calls whose errno becomes a pointer
 
 
 class Analysis:
@@ -541,6 +542,8 @@ class Walk:
             return [(w.failed(None, "return " + t, self.line(n.at)), True)]
         m = re.match(r"(?:PTR_ERR|ERR_PTR|ERR_CAST|PTR_ERR_OR_ZERO)?\(?(\w+(?:->\w+)*)\)?\s*($|\?|[&<>!=])", t)
         v = m and w.get(m[1])
+        if t.startswith("ERR_PTR") and w.fail and m and w.fail[0] == m[1]:
+            self.s.pointers.add(w.fail[1:3])
         if self.int and not v and not (m and w.fail and w.fail[0] == m[1]) and re.search(r"\?.*-E[A-Z]", t):
             return [(w, False), (w.failed(None, "return " + t, self.line(n.at)), True)]
         if m and m[1] not in self.a.driver.functions:
@@ -638,6 +641,8 @@ class Walk:
                     x = v.get(inner)
                     v2 = v.put(left, x)
                     if v.fail and v.fail[0] == inner and inner != left:
+                        if t.startswith("ERR_PTR"):
+                            self.s.pointers.add(v.fail[1:3])
                         v2 = Way(v2.env, v2.items, (left,) + v.fail[1:])
                     v = v2
                 else:
@@ -805,6 +810,9 @@ class Walk:
                 return res + [(not settled, x) for x in ways]
         if t.startswith("!") and not t.startswith("!="):
             return [(not b, x) for b, x in self.test(t[1:], at, w)]
+        m = re.fullmatch(r"PTR_ERR\((\w+)\) ([!=])= -ENOENT", t)
+        if m and w.fail and w.fail[0] == m[1]:      # what is not there is no error
+            return [(m[2] == "!", w.looked()), (m[2] == "=", Way(w.env, w.items))]
         m = re.fullmatch(r"(\w+)\s*([!=])=\s*-E[A-Z]\w*", t)
         if m and w.get(m[1]) in ("0", "p"):
             return [(m[2] == "!", w)]
