@@ -22,12 +22,18 @@
 #include "attach-test.h"
 
 static struct zpci_dev s390_zdev[2];
+/* What a function without table has that may access all memory */
+#define S390_PASS_THROUGH	1
 /* The tables that the functions walk, 0 for none */
 static u64 s390_ioat[2];
 /* What every registration ends with */
 static int s390_register_cc;
 static u8 s390_register_status;
+/* What every end of one ends with; the table stays then */
+static int s390_unregister_cc;
 static int s390_warnings;
+/* Comes between the functions of a domain that is flushed */
+static void (*s390_flushed)(u64 fn);
 
 /* A table covers the range of its function, which must be able to walk it. */
 static int s390_test_register(struct zpci_dev *zdev, u8 as, u64 base, u64 limit, u64 iota,
@@ -43,26 +49,51 @@ static int s390_test_register(struct zpci_dev *zdev, u8 as, u64 base, u64 limit,
 	    ((iota & ZPCI_IOTA_RFTO_FLAG) == ZPCI_IOTA_RSTO_FLAG &&
 	     !(zdev->dtsm & ZPCI_IOTA_DT_RS)))
 		cc = ZPCI_CC_ERR;
+	/* One table at a time */
+	if (s390_ioat[zdev - s390_zdev])
+		cc = ZPCI_CC_ERR;
 	if (cc == ZPCI_CC_OK)
-		s390_ioat[zdev - s390_zdev] = iota;
+		s390_ioat[zdev - s390_zdev] = iota ?: S390_PASS_THROUGH;
 	return cc;
 }
 
 static int s390_test_unregister(struct zpci_dev *zdev, u8 as)
 {
-	s390_ioat[zdev - s390_zdev] = 0;
-	return 0;
+	if (s390_unregister_cc == ZPCI_CC_OK)
+		s390_ioat[zdev - s390_zdev] = 0;
+	return s390_unregister_cc;
 }
 
 static int s390_test_refresh(u64 fn, u64 addr, u64 range)
 {
+	if (s390_flushed)
+		s390_flushed(fn);
 	return 0;
+}
+
+/* While the list is read, a reader may be at an entry that has left it. */
+static void *s390_left[4];
+static unsigned int s390_nleft;
+
+static void s390_free_later(void *p)
+{
+	if (s390_flushed)
+		s390_left[s390_nleft++] = p;
+	else
+		kfree(p);
 }
 
 #define zpci_register_ioat	s390_test_register
 #define zpci_unregister_ioat	s390_test_unregister
 #define zpci_refresh_trans	s390_test_refresh
 #define call_rcu(head, fn)	((fn)(head))
+#undef kfree_rcu
+#define kfree_rcu(p, member)	s390_free_later(p)
+/* The cases come between the functions, and may sleep */
+#define rcu_read_lock()		do { } while (0)
+#define rcu_read_unlock()	do { } while (0)
+#undef list_for_each_entry_rcu
+#define list_for_each_entry_rcu	list_for_each_entry
 #undef __setup
 #define __setup(str, fn)							\
 	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = { (str), &(fn) }
@@ -171,9 +202,11 @@ static const struct attach_case s390_cases[] = {
 	{ .name = "s390_domain_fits: region third tables of another, success",
 	  .alloc = s390_region_third },
 	{ .name = "s390_iommu_attach_device: the table cannot be registered",
-	  .call = "zpci_register_ioat", .ret = ZPCI_CC_ERR, .loses = true, .expect = -EIO },
+	  .call = "zpci_register_ioat", .ret = ZPCI_CC_ERR, .expect = -EIO },
 	{ .name = "s390_iommu_attach_device: no table can be registered at first",
 	  .call = "zpci_register_ioat", .ret = ZPCI_CC_ERR, .first = true, .expect = -EIO },
+	{ .name = "zdev_s390_domain_set: no memory for an entry of the list",
+	  .call = "kzalloc", .expect = -ENOMEM },
 	{ .name = "s390_iommu_attach_device: success", },
 };
 
@@ -182,6 +215,122 @@ KUNIT_ARRAY_PARAM(s390, s390_cases, attach_case_desc);
 static void s390_attach(struct kunit *test)
 {
 	attach_check(test, &s390, test->param_value);
+}
+
+/* Also from pass-through, and to it */
+static void s390_identity(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &s390);
+	struct iommu_domain *from, *to;
+	u64 seen;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		from = i ? &s390_identity_domain : domain;
+		to = i ? domain : &s390_identity_domain;
+		KUNIT_ASSERT_EQ(test, from->ops->attach_dev(from, s390.dev, &blocking_domain), 0);
+		seen = s390_seen(test);
+		attach_test_inject("zpci_register_ioat", 1, ZPCI_CC_ERR);
+		KUNIT_EXPECT_EQ(test, to->ops->attach_dev(to, s390.dev, from), -EIO);
+		attach_test.call = NULL;
+		KUNIT_EXPECT_EQ(test, s390_seen(test), seen);
+		KUNIT_EXPECT_PTR_EQ(test, s390_zdev[0].s390_domain, from);
+		KUNIT_EXPECT_EQ(test, to->ops->attach_dev(to, s390.dev, from), 0);
+		KUNIT_EXPECT_NE(test, s390_seen(test), seen);
+		KUNIT_EXPECT_EQ(test, blocking_domain.ops->attach_dev(&blocking_domain, s390.dev,
+								      to), 0);
+		KUNIT_EXPECT_EQ(test, s390_seen(test), 0);
+	}
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+static int s390_flushes[2];
+
+static void s390_count(u64 fn)
+{
+	s390_flushes[fn >> 32 == s390_zdev[1].fh]++;
+}
+
+/* The old table stays registered, so that invalidations must reach the function. */
+static void s390_stuck(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &s390);
+	struct iommu_domain *domain = attach_test_alloc(test, &s390);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, s390.dev, &blocking_domain), 0);
+	seen = s390_seen(test);
+	s390_unregister_cc = ZPCI_CC_ERR;
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, s390.dev, old), -EIO);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), seen);
+	s390_flushed = s390_count;
+	old->ops->flush_iotlb_all(old);
+	s390_flushed = NULL;
+	KUNIT_EXPECT_EQ(test, s390_flushes[0], 1);
+	s390_unregister_cc = ZPCI_CC_OK;
+	KUNIT_EXPECT_EQ(test, blocking_domain.ops->attach_dev(&blocking_domain, s390.dev, old), 0);
+	KUNIT_EXPECT_EQ(test, s390_seen(test), 0);
+	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* While a domain is flushed, the function that is had goes to another one. */
+static struct iommu_domain *s390_elsewhere, *s390_here;
+
+static void s390_moves(u64 fn)
+{
+	s390_count(fn);
+	if (fn >> 32 != s390_zdev[0].fh)
+		return;
+	if (s390_flushes[0] == 1)
+		s390_elsewhere->ops->attach_dev(s390_elsewhere, s390.dev, s390_here);
+	/* Astray, it does not end by itself */
+	if (s390_flushes[0] == 3)
+		s390_here->ops->attach_dev(s390_here, s390.dev, s390_elsewhere);
+}
+
+static void s390_flush(struct kunit *test, int how)
+{
+	struct iommu_iotlb_gather gather = { .start = SZ_256M, .end = SZ_256M + PAGE_SIZE - 1 };
+
+	memset(s390_flushes, 0, sizeof(s390_flushes));
+	s390_flushed = s390_moves;
+	if (how == 0)
+		s390_here->ops->flush_iotlb_all(s390_here);
+	else if (how == 1)
+		s390_here->ops->iotlb_sync(s390_here, &gather);
+	else
+		KUNIT_EXPECT_EQ(test, s390_here->ops->iotlb_sync_map(s390_here, SZ_256M,
+								     PAGE_SIZE), 0);
+	s390_flushed = NULL;
+	while (s390_nleft)
+		kfree(s390_left[--s390_nleft]);
+	KUNIT_EXPECT_EQ(test, s390_flushes[0], 1);
+	KUNIT_EXPECT_EQ(test, s390_flushes[1], 1);
+}
+
+static void s390_readers(struct kunit *test)
+{
+	struct device *other = &s390_pdev[1].dev;
+	int i;
+
+	s390_elsewhere = attach_test_alloc(test, &s390);
+	s390_here = attach_test_alloc(test, &s390);
+	KUNIT_ASSERT_EQ(test, s390_here->ops->attach_dev(s390_here, other, &blocking_domain), 0);
+	for (i = 0; i < 3; i++) {
+		/* The last one to come is the first one to be flushed */
+		KUNIT_ASSERT_EQ(test, s390_here->ops->attach_dev(s390_here, s390.dev,
+								 &blocking_domain), 0);
+		s390_flush(test, i);
+		KUNIT_EXPECT_EQ(test, blocking_domain.ops->attach_dev(&blocking_domain, s390.dev,
+								      s390_elsewhere), 0);
+	}
+	KUNIT_EXPECT_EQ(test, blocking_domain.ops->attach_dev(&blocking_domain, other, s390_here),
+			0);
+	s390_here->ops->free(s390_here);
+	s390_elsewhere->ops->free(s390_elsewhere);
+	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
 }
 
 /* One in error state, and one that is gone: a table is for when it comes back. */
@@ -224,13 +373,17 @@ static int s390_init(struct kunit *test)
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	s390_register_cc = ZPCI_CC_OK;
 	s390_register_status = 0;
+	s390_unregister_cc = ZPCI_CC_OK;
+	s390_flushed = NULL;
+	memset(s390_flushes, 0, sizeof(s390_flushes));
 	s390_warnings = 0;
 	s390_iommu_aperture = SZ_16M;
 	for (i = 0; i < 2; i++) {
 		struct zpci_dev *zdev = &s390_zdev[i];
 
 		/* Enabled */
-		zdev->fh = BIT(31);
+		zdev->fh = BIT(31) | i;
+		zdev->tlb_refresh = 1;
 		zdev->start_dma = SZ_256M;
 		zdev->end_dma = zdev->start_dma + SZ_16M - 1;
 		/* Third is assumed in any case */
@@ -269,6 +422,9 @@ static void s390_suite_exit(struct kunit_suite *suite)
 
 static struct kunit_case s390_kunit[] = {
 	KUNIT_CASE_PARAM(s390_attach, s390_gen_params),
+	KUNIT_CASE(s390_identity),
+	KUNIT_CASE(s390_stuck),
+	KUNIT_CASE(s390_readers),
 	KUNIT_CASE(s390_unavailable),
 	{}
 };

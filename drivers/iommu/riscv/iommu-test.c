@@ -74,7 +74,7 @@ static struct iommu_domain *riscv_near(struct kunit *test)
 {
 	struct iommu_domain *domain;
 
-	riscv_units[FAR].iommu.caps = RISCV_IOMMU_CAPABILITIES_SV39;
+	riscv_units[FAR].iommu.caps &= ~RISCV_IOMMU_CAPABILITIES_SV57;
 	domain = riscv_far(test);
 	riscv_units[FAR].iommu.caps |= RISCV_IOMMU_CAPABILITIES_SV57;
 	return domain;
@@ -95,6 +95,18 @@ static void riscv_48(struct kunit *test, struct iommu_domain *domain)
 	riscv_units[NEAR].iommu.caps = RISCV_IOMMU_CAPABILITIES_SV48;
 }
 
+/* As far as levels go it fits, but its entries have memory types. */
+static struct iommu_domain *riscv_types(struct kunit *test)
+{
+	riscv_units[FAR].iommu.caps |= RISCV_IOMMU_CAPABILITIES_SVPBMT;
+	return riscv_near(test);
+}
+
+static void riscv_types_too(struct kunit *test, struct iommu_domain *domain)
+{
+	riscv_units[NEAR].iommu.caps |= RISCV_IOMMU_CAPABILITIES_SVPBMT;
+}
+
 static const struct attach_case riscv_cases[] = {
 	{ .name = "riscv_iommu_pt_supported: a mode that the IOMMU lacks",
 	  .alloc = riscv_far, .expect = -EINVAL },
@@ -104,6 +116,12 @@ static const struct attach_case riscv_cases[] = {
 	  .setup = riscv_none, .undo = riscv_some, .expect = -EINVAL },
 	{ .name = "riscv_iommu_pt_supported: the IOMMU has a larger mode only",
 	  .setup = riscv_48, .undo = riscv_some, .expect = -EINVAL },
+	{ .name = "riscv_iommu_attach_paging_domain: memory types that the IOMMU lacks",
+	  .alloc = riscv_types, .expect = -EINVAL },
+	{ .name = "riscv_iommu_attach_paging_domain: memory types that it has, success",
+	  .alloc = riscv_types, .setup = riscv_types_too },
+	{ .name = "riscv_iommu_attach_paging_domain: no memory types, which it has, success",
+	  .alloc = riscv_near, .setup = riscv_types_too },
 	{ .name = "riscv_iommu_bond_link: no memory for the bond",
 	  .call = "kzalloc", .expect = -ENOMEM },
 	{ .name = "riscv_iommu_bond_link: no memory for the first bond",
