@@ -199,7 +199,7 @@ static struct iommu_domain *viommu_foreign(struct kunit *test)
 }
 
 #define VIOMMU_REJECTS(status, err, id, n) {					\
-	  .name = "viommu_attach_errno: " #status " for the " id " ID",		\
+	  .name = "viommu_attach_errno: " #status " for the " #id " ID",		\
 	  .call = "ATTACH", .nth = n, .ret = VIRTIO_IOMMU_S_##status, .expect = err }
 #define VIRTIO_IOMMU_S_UNKNOWN	0x55
 
@@ -218,24 +218,24 @@ static const struct attach_case viommu_cases[] = {
 	{ .name = "viommu_attach_errno: NOMEM while the domain has an endpoint",
 	  .setup = viommu_other_in, .undo = viommu_other_out, .call = "ATTACH",
 	  .ret = VIRTIO_IOMMU_S_NOMEM, .expect = -ENOMEM },
-	VIOMMU_REJECTS(UNSUPP, -ENOSYS, "first", 0),
-	VIOMMU_REJECTS(UNSUPP, -ENOSYS, "second", 2),
-	VIOMMU_REJECTS(INVAL, -ENODEV, "first", 0),
-	VIOMMU_REJECTS(INVAL, -ENODEV, "second", 2),
-	VIOMMU_REJECTS(RANGE, -ERANGE, "first", 0),
-	VIOMMU_REJECTS(RANGE, -ERANGE, "second", 2),
-	VIOMMU_REJECTS(NOENT, -ENOENT, "first", 0),
-	VIOMMU_REJECTS(NOENT, -ENOENT, "second", 2),
-	VIOMMU_REJECTS(FAULT, -EFAULT, "first", 0),
-	VIOMMU_REJECTS(FAULT, -EFAULT, "second", 2),
-	VIOMMU_REJECTS(NOMEM, -ENOMEM, "first", 0),
-	VIOMMU_REJECTS(NOMEM, -ENOMEM, "second", 2),
-	VIOMMU_REJECTS(IOERR, -EIO, "first", 0),
-	VIOMMU_REJECTS(IOERR, -EIO, "second", 2),
-	VIOMMU_REJECTS(DEVERR, -EIO, "first", 0),
-	VIOMMU_REJECTS(DEVERR, -EIO, "second", 2),
-	VIOMMU_REJECTS(UNKNOWN, -EIO, "first", 0),
-	VIOMMU_REJECTS(UNKNOWN, -EIO, "second", 2),
+	VIOMMU_REJECTS(UNSUPP, -ENOSYS, first, 0),
+	VIOMMU_REJECTS(UNSUPP, -ENOSYS, second, 2),
+	VIOMMU_REJECTS(INVAL, -ENODEV, first, 0),
+	VIOMMU_REJECTS(INVAL, -ENODEV, second, 2),
+	VIOMMU_REJECTS(RANGE, -ERANGE, first, 0),
+	VIOMMU_REJECTS(RANGE, -ERANGE, second, 2),
+	VIOMMU_REJECTS(NOENT, -ENOENT, first, 0),
+	VIOMMU_REJECTS(NOENT, -ENOENT, second, 2),
+	VIOMMU_REJECTS(FAULT, -EFAULT, first, 0),
+	VIOMMU_REJECTS(FAULT, -EFAULT, second, 2),
+	VIOMMU_REJECTS(NOMEM, -ENOMEM, first, 0),
+	VIOMMU_REJECTS(NOMEM, -ENOMEM, second, 2),
+	VIOMMU_REJECTS(IOERR, -EIO, first, 0),
+	VIOMMU_REJECTS(IOERR, -EIO, second, 2),
+	VIOMMU_REJECTS(DEVERR, -EIO, first, 0),
+	VIOMMU_REJECTS(DEVERR, -EIO, second, 2),
+	VIOMMU_REJECTS(UNKNOWN, -EIO, first, 0),
+	VIOMMU_REJECTS(UNKNOWN, -EIO, second, 2),
 	{ .name = "__viommu_add_req: no memory for the first ATTACH request",
 	  .call = "kzalloc", .expect = -ENOMEM },
 	{ .name = "__viommu_add_req: no memory for the second ATTACH request",
