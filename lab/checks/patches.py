@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Each patch as it would be sent: applies, checkpatch --strict is silent, and the kernel-doc of the
 files it touches gets no new message."""
+import concurrent.futures
 import os
 import re
 import tempfile
@@ -65,18 +66,23 @@ def command(_):
         shown = os.path.relpath(trees.tree_path("patched"), TOP)
         with lock(BUILD):
             trees.put_tree("steps-0", head)
-            tree, before = trees.tree_path("steps-0"), base
-            for p, commit in zip(todo, trees.git("rev-list", "--reverse", f"{base}..{head}").split(), strict=True):
+            tree = trees.tree_path("steps-0")
+
+            def look(p, before, commit):
+                """What is wrong with a patch: its mail, what checkpatch says, its files, what kernel-doc says since it"""
                 mail = f"distribution/quilt/{os.path.splitext(p['name'])[0]}.patch"
-                text = checkpatch(f"{tmp}/{mail}", tree, base)
-                result(not text, f"{p['name']} checkpatch --strict", text,
-                       reproduce=f"make tree export; cd {shown}; scripts/checkpatch.pl --strict ../export/{BASE}/{mail}")
-                files = {f for f in p["touches"] + p["adds"] if f.endswith((".c", ".h"))}
-                old, new = (kernel_doc(f"{tree}/scripts/kernel-doc", c, files, f"{tmp}/{n}")
-                            for n, c in (("old", before), ("new", commit)))
-                result(not new - old, f"{p['name']} kernel-doc", *sorted(new - old),
-                       reproduce=f"make tree; cd {shown}; scripts/kernel-doc -none {' '.join(sorted(files))}")
-                before = commit
+                files = sorted(f for f in p["touches"] + p["adds"] if f.endswith((".c", ".h")))
+                old, new = (kernel_doc(f"{tree}/scripts/kernel-doc", c, files, f"{tmp}/{c}-{commit}") for c in (before, commit))
+                return mail, checkpatch(f"{tmp}/{mail}", tree, base), files, sorted(new - old)
+
+            commits = trees.git("rev-list", "--reverse", f"{base}..{head}").split()
+            steps = list(zip(todo, [base, *commits[:-1]], commits, strict=True))
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                for p, (mail, text, files, doc) in zip(todo, pool.map(look, *zip(*steps))):
+                    result(not text, f"{p['name']} checkpatch --strict", text,
+                           reproduce=f"make tree export; cd {shown}; scripts/checkpatch.pl --strict ../export/{BASE}/{mail}")
+                    result(not doc, f"{p['name']} kernel-doc", *doc,
+                           reproduce=f"make tree; cd {shown}; scripts/kernel-doc -none {' '.join(files)}")
             # checkpatch asks it of each patch; what counts is that the series leaves no file without.
             for path in sorted({a for p in todo for a in p["adds"]}):
                 who = run(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback", "--no-rolestats", "-f", path],
