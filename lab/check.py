@@ -3,8 +3,9 @@
 
 A check, `lab/lab checks.NAME`, prints KTAP and exits 0 if all is well. Here it also fails if it prints no plan or fewer
 lines than planned, skips, hangs, or if its exit status says otherwise than its lines. Where nobody sets BASE, LINUX or the
-checks, some run for the other bases, too. Writes build/check.ktap and build/check.xml; and build/check.json, from which a
-run that was stopped goes on."""
+checks, some run for the other bases, too, one base beside the other. Writes build/check.ktap and build/check.xml; and
+build/check.json, from which a run that was stopped goes on."""
+import concurrent.futures
 import json
 import math
 import os
@@ -40,12 +41,16 @@ def checks():
     return res
 
 
-def run_check(base, command):
-    """Run one check; return [[good, name of the result, notes]]."""
+def run_check(base, name, command, running):
+    """Run one check, which stands in running meanwhile; return [[good, name of the result, notes]]."""
+    def show(code, line):
+        print(f"{name}: {colour(code, line, sys.stdout)}\n", end="", flush=True)
+
     lines, hangs = [], []
     proc = subprocess.Popen([f"{LAB}/lab", f"checks.{command[0]}", *command[1:]], cwd=TOP, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-                            env=dict(os.environ, BASE=base))
+                            env=dict(os.environ, BASE=base, LAB_SAYS=f"{name}: "))
+    running.append(proc)
 
     def watch():
         if text := progress.wait(proc, lambda: len(lines), patience=math.inf, asleep=ASLEEP):
@@ -57,17 +62,18 @@ def run_check(base, command):
         for line in proc.stdout:
             lines.append(line.rstrip("\n"))
             code = "31" if line.startswith("not ok") else "32" if line.startswith("ok") else "2"
-            print("    " + colour(code, lines[-1], sys.stdout), flush=True)
+            show(code, lines[-1])
         status = proc.wait()
     finally:
         if proc.poll() is None:
             os.killpg(proc.pid, signal.SIGTERM)
             proc.wait()
+        running.remove(proc)
     res = judge(lines, status, hangs)
     for n, (_, title, notes) in enumerate(res, 1):
         if title.startswith("the check itself"):
             notes.append(f"# reproduce: BASE={base} lab/lab checks.{' '.join(command)}")
-            print("    " + colour("31", f"not ok {n} {title}", sys.stdout))
+            show("31", f"not ok {n} {title}")
     return res
 
 
@@ -150,30 +156,50 @@ def command(args):
     todo += [(b, f"{b}/", [n for n in have if have[n][1] in wanted]) for b in others]
     if not any(names for *_, names in todo):
         die("there is no check in lab/checks/list")
-    done, moved, kept, now, earlier = [], [], {}, state(), 0
+    moved, kept, now, earlier = [], {}, state(), []
     if args.resume:
         if not now:
             die("--continue: results are kept for a commit only; commit what you have changed, or begin anew")
         if os.path.exists(f"{BUILD}/check.json"):
             kept = json.loads(read(f"{BUILD}/check.json"))
+    lanes, running, stop = [], [], threading.Event()
     for base, before, names in todo:
         valid = f"{now} {source(base)[1]}"      # asked first, so that all of them have the same base
         if text := can_be_composed(base) if before else "":
             moved.append(text)
-            continue
+        else:
+            lanes.append((base, before, names, valid))
+
+    def lane(base, before, names, valid):
+        """[(name, results, seconds)] of the checks of a base"""
+        res = []
         for name in names:
-            print(colour("1", f"{before}{name}:", sys.stdout), flush=True)
-            start, old = time.monotonic(), kept.get(f"{base} {name}")
+            if stop.is_set():
+                break
+            start, full, old = time.monotonic(), before + name, kept.get(f"{base} {name}")
             if old and old["valid"] == valid and all(good for good, *_ in old["results"]):
-                done.append((before + name, old["results"], old["seconds"]))
-                print(f"    passed on this commit, {old['when']}", flush=True)
-                earlier += 1
+                res.append((full, old["results"], old["seconds"]))
+                print(f"{full}: passed on this commit, {old['when']}\n", end="", flush=True)
+                earlier.append(full)
                 continue
-            res = run_check(base, have[name][2])
-            done.append((before + name, res, time.monotonic() - start))
-            kept[f"{base} {name}"] = {"valid": valid, "results": res, "seconds": done[-1][2], "when": time.strftime("%F %T")}
-            if now and now == state():
-                write(f"{BUILD}/check.json", json.dumps(kept))
+            print(colour("1", f"{full}:", sys.stdout) + "\n", end="", flush=True)
+            res.append((full, run_check(base, full, have[name][2], running), time.monotonic() - start))
+            with kept_lock:
+                kept[f"{base} {name}"] = {"valid": valid, "results": res[-1][1], "seconds": res[-1][2], "when": time.strftime("%F %T")}
+                if now and now == state():
+                    write(f"{BUILD}/check.json", json.dumps(kept))
+        return res
+
+    kept_lock = threading.Lock()
+    # Each base has a folder of its own in build/, and most checks leave a processor idle at times.
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(lanes))) as pool:
+        try:
+            done = [r for way in [pool.submit(lane, *ln) for ln in lanes] for r in way.result()]
+        except BaseException:
+            stop.set()
+            for proc in list(running):
+                os.killpg(proc.pid, signal.SIGTERM)
+            raise
     write(f"{BUILD}/check.ktap", ktap(done))
     write(f"{BUILD}/check.xml", junit(done))
     if not only and not args.all:
@@ -191,6 +217,6 @@ def command(args):
     for text in moved:
         print(text)
     if earlier:
-        print(f"{earlier} of {len(done)} checks were not run again: --continue, and they passed on this commit before")
+        print(f"{len(earlier)} of {len(done)} checks were not run again: --continue, and they passed on this commit before")
     print(f"{good} passed, {bad} failed", flush=True)
     return 0 if good and not bad else 1

@@ -22,6 +22,7 @@ BUILD = os.path.join(TOP, SHOWN)
 PATCHES = os.path.join(TOP, "patches", BASE)
 VERBOSE = os.environ.get("V", "0") not in ("", "0")
 JOBS = str(len(os.sched_getaffinity(0)))
+SAYS = os.environ.pop("LAB_SAYS", "")   # of several checks side by side, which one it is
 
 # What has to come out the same everywhere must not depend on the user's git settings or locale. What these were goes
 # along to the commands that this one calls.
@@ -46,7 +47,7 @@ def colour(code, text, stream=sys.stderr):
 
 def say(msg):
     """Progress goes to stderr: stdout belongs to the result of a command."""
-    print(msg, file=sys.stderr, flush=True)
+    print(f"{SAYS}{msg}\n", end="", file=sys.stderr, flush=True)
 
 
 class Failed(Exception):
