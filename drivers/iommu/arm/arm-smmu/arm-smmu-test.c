@@ -10,12 +10,12 @@
 #include <linux/acpi_iort.h>
 #include <linux/adreno-smmu-priv.h>
 #include <linux/delay.h>
+#include <linux/firmware/qcom/qcom_scm.h>
 #include <linux/fsl/mc.h>
 #include <linux/iopoll.h>
 #include <linux/of_address.h>
 #include <linux/of_device.h>
 #include <linux/pci.h>
-#include <linux/qcom_scm.h>
 #include <soc/tegra/mc.h>
 
 #include "../../attach-test.h"
@@ -27,9 +27,11 @@
 #define qcom_scm_qsmmu500_wait_safe_toggle(on) \
 	FAIL_OR("qcom_scm_qsmmu500_wait_safe_toggle", 0)
 #define qcom_smmu_tlb_sync_debug(smmu)		(attach_test.prints++)
-#define qcom_smmu_impl_data(smmu)		NULL
 #undef udelay
 #define udelay(us)				((void)(us))
+#define __pm_runtime_put_autosuspend(dev)	attach_test_pm_put(dev)
+#define devm_request_threaded_irq(dev, irq, handler, fn, ...) \
+	TAKE_ERR(IRQ, "devm_request_threaded_irq", ((void)(dev), (void)(irq), (void)(fn), 0))
 /* Which SoC it is */
 #define of_device_is_compatible(np, name) \
 	((void)(np), smmu_soc && !strcmp(name, smmu_soc))
@@ -114,14 +116,9 @@ static int smmu_suspend(struct device *dev)
 	return FAIL_OR("suspend", ret);
 }
 
-static void smmu_no_fwspec(struct kunit *test, struct iommu_domain *domain)
+static int smmu_attach_to(struct iommu_domain *domain, struct device *dev)
 {
-	dev_iommu_fwspec_get(smmu.dev)->ops = NULL;
-}
-
-static void smmu_fwspec_again(struct kunit *test, struct iommu_domain *domain)
-{
-	dev_iommu_fwspec_get(smmu.dev)->ops = &arm_smmu_ops;
+	return domain->ops->attach_dev(domain, dev, smmu.ops->blocked_domain);
 }
 
 static void smmu_unprobe(struct kunit *test, struct iommu_domain *domain)
@@ -137,7 +134,7 @@ static void smmu_probe_again(struct kunit *test, struct iommu_domain *domain)
 
 static void smmu_attach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), 0);
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu_devs[2]), 0);
 }
 
 static void smmu_no_format(struct kunit *test, struct iommu_domain *domain)
@@ -161,12 +158,23 @@ static void smmu_banks(struct kunit *test, struct iommu_domain *domain)
 	bitmap_copy(smmus[0].smmu.context_map, smmu_map, TEST_BANKS);
 }
 
+static void smmu_adreno_impl(struct qcom_smmu *qcom)
+{
+	qcom->smmu.impl = &qcom_adreno_smmu_500_impl;
+	qcom->data = &qcom_smmu_500_impl0_data;
+}
+
 /* Bank 0 is free, but for the GPU only. */
 static void smmu_adreno_bank(struct kunit *test, struct iommu_domain *domain)
 {
-	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_adreno_impl(&smmus[0].qcom);
 	smmu_no_bank(test, domain);
 	clear_bit(0, smmus[0].smmu.context_map);
+}
+
+static void smmu_adreno_setup(struct kunit *test, struct iommu_domain *domain)
+{
+	smmu_adreno_impl(&smmus[0].qcom);
 }
 
 static int smmu_no_context(struct arm_smmu_domain *smmu_domain, struct io_pgtable_cfg *cfg,
@@ -198,13 +206,6 @@ static void smmu_sdm845(struct kunit *test, struct iommu_domain *domain)
 	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
 }
 
-static void smmu_sdm845_qcom(struct kunit *test, struct iommu_domain *domain)
-{
-	smmus[0].smmu.impl = &qcom_smmu_impl;
-	smmu_soc = "qcom,sdm845-smmu-500";
-	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
-}
-
 static void smmu_hang(struct kunit *test, struct iommu_domain *domain)
 {
 	smmu_regs[0][0][ARM_SMMU_GR0_sCR0 / 4] = ARM_SMMU_sCR0_CLIENTPD;
@@ -213,7 +214,8 @@ static void smmu_hang(struct kunit *test, struct iommu_domain *domain)
 
 static void smmu_hang_qcom(struct kunit *test, struct iommu_domain *domain)
 {
-	smmus[0].smmu.impl = &qcom_smmu_impl;
+	smmus[0].smmu.impl = &qcom_smmu_500_impl;
+	smmus[0].qcom.data = &qcom_smmu_500_impl0_data;
 	smmu_hang(test, domain);
 }
 
@@ -229,9 +231,6 @@ static void smmu_hang_nvidia(struct kunit *test, struct iommu_domain *domain)
 }
 
 static const struct attach_case smmu_cases[] = {
-	{ .name = "arm_smmu_attach_dev: no fwspec of this driver",
-	  .setup = smmu_no_fwspec, .undo = smmu_fwspec_again, .first = true,
-	  .expect = -ENODEV },
 	{ .name = "arm_smmu_attach_dev: the device is not probed yet",
 	  .setup = smmu_unprobe, .undo = smmu_probe_again, .first = true, .expect = -ENODEV },
 	{ .name = "arm_smmu_attach_dev: the SMMU does not resume",
@@ -250,6 +249,9 @@ static const struct attach_case smmu_cases[] = {
 	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
 	{ .name = "arm_smmu_init_domain_context: no context interrupt",
 	  .call = "devm_request_irq", .ret = -EBUSY },
+	{ .name = "arm_smmu_init_domain_context: no threaded context interrupt",
+	  .call = "devm_request_threaded_irq", .ret = -EBUSY, .setup = smmu_adreno_setup,
+	  .undo = smmu_no_impl },
 	{ .name = "arm_smmu_rpm_put: the idle request fails",
 	  .call = "suspend", .ret = -EBUSY },
 	{ .name = "arm_smmu_runtime_resume: EIO of a clock",
@@ -275,9 +277,6 @@ static const struct attach_case smmu_hang_cases[] = {
 	{ .name = "nvidia_smmu_tlb_sync: times out", .setup = smmu_hang_nvidia },
 	{ .name = "qcom_sdm845_smmu500_reset: the firmware refuses",
 	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL, .setup = smmu_sdm845 },
-	{ .name = "qcom_smmu500_reset: the firmware refuses",
-	  .call = "qcom_scm_qsmmu500_wait_safe_toggle", .ret = -EINVAL,
-	  .setup = smmu_sdm845_qcom },
 };
 
 KUNIT_ARRAY_PARAM(smmu_hang, smmu_hang_cases, attach_case_desc);
@@ -290,7 +289,7 @@ static void smmu_told(struct kunit *test)
 	c->setup(test, domain);
 	attach_test.prints = 0;
 	attach_test_inject(c->call, 1, c->ret);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_NE(test, attach_test.prints, 0);
 	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
@@ -323,11 +322,11 @@ static void smmu_reset(struct kunit *test)
 	if (c->setup)
 		c->setup(test, domain);
 	attach_test_inject(c->call, 1, 0);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), c->expect);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), c->expect);
 	attach_test.call = NULL;
 	/* There is no SMMU to flush */
 	KUNIT_EXPECT_TRUE(test, !to_smmu_domain(domain)->flush_ops);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu_devs[2]), 0);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_CBAR_TYPE,
 					smmu_regs[1][1][ARM_SMMU_GR1_CBAR(0) / 4]),
 			CBAR_TYPE_S1_TRANS_S2_BYPASS);
@@ -340,47 +339,9 @@ static void smmu_reset_format(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 
 	smmu_no_bank(test, domain);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), -ENOSPC);
 	smmus[1].smmu.features &= ~TEST_FORMATS;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[2]), -ENODEV);
-	domain->ops->free(domain);
-}
-
-/* A device that has the domain, also where the SMMU would not resume */
-static void smmu_again(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
-
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	attach_test_inject("pm_runtime_resume_and_get", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	attach_test.call = NULL;
-	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
-	domain->ops->free(domain);
-}
-
-/* Out of a domain and into the next one that has its bank */
-static void smmu_detach(struct kunit *test)
-{
-	struct iommu_domain *old = attach_test_alloc(test, &smmu);
-	struct iommu_domain *domain;
-
-	KUNIT_ASSERT_NOT_NULL(test, old->ops->detach_dev);
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, smmu.dev), 0);
-	attach_test_inject("clk_bulk_enable", 1, -EIO);
-	old->ops->detach_dev(old, smmu.dev);
-	attach_test.call = NULL;
-	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
-	/* The next resume ends it at last. */
-	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
-	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
-	old->ops->free(old);
-	domain = attach_test_alloc(test, &smmu);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
-	domain->ops->detach_dev(domain, smmu.dev);
-	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu_devs[2]), -ENODEV);
 	domain->ops->free(domain);
 }
 
@@ -393,29 +354,129 @@ static u32 smmu_stream(void)
 			 smmu_regs[0][0][ARM_SMMU_GR0_S2CR(cfg->smendx[0]) / 4]);
 }
 
-/* A device that could not leave must not bypass a bank that is off. */
-static void smmu_free_attached(struct kunit *test)
+/* Blocking and bypass do not fail, also where the SMMU does not resume. */
+static const struct smmu_off {
+	const char *name;
+	struct iommu_domain *domain;
+	enum arm_smmu_s2cr_type type;
+} smmu_offs[] = {
+	{ "arm_smmu_attach_dev_blocked", &arm_smmu_blocked_domain, S2CR_TYPE_FAULT },
+	{ "arm_smmu_attach_dev_identity", &arm_smmu_identity_domain, S2CR_TYPE_BYPASS },
+};
+
+static void smmu_off_desc(const struct smmu_off *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(smmu_off, smmu_offs, smmu_off_desc);
+
+static void smmu_off_asleep(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_off *c = test->param_value;
+
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, c->domain->ops->attach_dev(c->domain, smmu.dev, domain), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	/* Until then it does no DMA. */
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), c->type);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
+	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, c->domain->ops->attach_dev(c->domain, smmu.dev, domain), 0);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), c->type);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+static void smmu_off_unprobed(struct kunit *test)
+{
+	const struct smmu_off *c = test->param_value;
+
+	smmu_unprobe(test, NULL);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(c->domain, smmu.dev), -ENODEV);
+	smmu_probe_again(test, NULL);
+}
+
+/* Nor does an SMMU that does not resume keep a device that is gone. */
+static void smmu_release_asleep(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, smmu_stream(), S2CR_TYPE_TRANS);
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
+	disable_bypass = true;
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	arm_smmu_release_device(smmu.dev);
+	attach_test.call = NULL;
+	dev_iommu_priv_set(smmu.dev, NULL);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	KUNIT_EXPECT_EQ(test, smmus[0].smmu.s2crs[1].count, 0);
+	KUNIT_EXPECT_EQ(test, smmus[0].smmu.s2crs[2].count, 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE,
+					smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4]),
+			S2CR_TYPE_FAULT);
+	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
 	domain->ops->free(domain);
-	KUNIT_EXPECT_EQ(test, smmu_stream(), S2CR_TYPE_FAULT);
+}
+
+/* What maps and flushes gives back no more than it got, and flushes nothing that is off. */
+static void smmu_map_asleep(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	u32 *bank = smmu_regs[0][2];
+	struct iommu_iotlb_gather gather = {};
+	size_t mapped = 0;
+
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SZ_4K, 1,
+						     IOMMU_READ, GFP_KERNEL, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_4M, SZ_4K, 1, &gather), SZ_4K);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	attach_test.held[PM] = 0;
+	bank[ARM_SMMU_CB_S1_TLBIASID / 4] = 0x5555;
+	bank[ARM_SMMU_CB_TLBSYNC / 4] = 0x5555;
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	domain->ops->flush_iotlb_all(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	KUNIT_EXPECT_EQ(test, bank[ARM_SMMU_CB_S1_TLBIASID / 4], 0x5555);
+	attach_test.held[PM] = 0;
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	domain->ops->iotlb_sync(domain, &gather);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	KUNIT_EXPECT_EQ(test, bank[ARM_SMMU_CB_TLBSYNC / 4], 0x5555);
+	attach_test.held[PM] = 0;
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->blocked_domain, smmu.dev), 0);
+	domain->ops->free(domain);
 }
 
 /*
- * arm_smmu_destroy_domain_context: it does not resume, as when the device was to leave, and must
- * not come back to the domain.
+ * arm_smmu_destroy_domain_context: it does not resume, as when the device left, which must not
+ * come back to the domain.
  */
 static void smmu_free_asleep(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 	struct io_pgtable_ops *ops;
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	KUNIT_EXPECT_NE(test, smmu_regs[0][2][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M, 0);
 	ops = to_smmu_domain(domain)->pgtbl_ops;
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->blocked_domain, smmu.dev), 0);
 	attach_test_inject("clk_bulk_enable", 1, -EIO);
 	domain->ops->free(domain);
 	attach_test.call = NULL;
@@ -441,7 +502,7 @@ static void smmu_publish(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 
 	smmu_watched = to_smmu_domain(domain);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	smmu_watched = NULL;
 	KUNIT_EXPECT_FALSE(test, smmu_unpublished);
 	domain->ops->free(domain);
@@ -453,14 +514,14 @@ static void smmu_gpu(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 	struct iommu_domain *other = attach_test_alloc(test, &smmu);
 
-	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_adreno_impl(&smmus[0].qcom);
 	attach_test_inject("alloc_io_pgtable_ops", 1, 0);
-	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, smmu_devs[1]), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(other, smmu_devs[1]), -ENOMEM);
 	attach_test.call = NULL;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu_devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu_devs[1]), 0);
 	KUNIT_EXPECT_PTR_EQ(test, smmu_adreno.cookie,
 			    (const void *)to_smmu_domain(domain));
-	KUNIT_EXPECT_EQ(test, other->ops->attach_dev(other, smmu_devs[1]), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(other, smmu_devs[1]), -ENOSPC);
 	KUNIT_EXPECT_PTR_EQ(test, smmu_adreno.cookie,
 			    (const void *)to_smmu_domain(domain));
 	other->ops->free(other);
@@ -491,11 +552,6 @@ static void smmu_v1(struct kunit *test, struct iommu_domain *domain)
 	smmus[0].smmu.version = ARM_SMMU_V1;
 }
 
-static void smmu_nest(struct kunit *test, struct iommu_domain *domain)
-{
-	KUNIT_EXPECT_EQ(test, domain->ops->enable_nesting(domain), 0);
-}
-
 static void smmu_outer_cache(struct kunit *test, struct iommu_domain *domain)
 {
 	unsigned long quirks = IO_PGTABLE_QUIRK_ARM_OUTER_WBWA;
@@ -511,13 +567,13 @@ static void smmu_tegra194(struct kunit *test, struct iommu_domain *domain)
 
 static void smmu_msm8996(struct kunit *test, struct iommu_domain *domain)
 {
-	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_adreno_impl(&smmus[0].qcom);
 	smmu_soc = "qcom,msm8996-smmu-v2";
 }
 
 static void smmu_gpu_stalls(struct kunit *test, struct iommu_domain *domain)
 {
-	smmus[0].smmu.impl = &qcom_adreno_smmu_impl;
+	smmu_adreno_impl(&smmus[0].qcom);
 	smmus[0].qcom.stall_enabled = BIT(0);
 }
 
@@ -582,10 +638,6 @@ static const struct smmu_setting {
 	  .without = TEST_AARCH64 | ARM_SMMU_FEAT_TRANS_S1,
 	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_IRPTNDX, 1 << 24 },
 		    { 0, ARM_SMMU_GR0_TLBIVMID, ~0, 1 } } },
-	{ .name = "arm_smmu_init_domain_context: stage 1 only", .setup = smmu_nest,
-	  .without = ARM_SMMU_FEAT_TRANS_S2,
-	  .regs = { { 1, ARM_SMMU_GR1_CBAR(0), ARM_SMMU_CBAR_TYPE,
-		      CBAR_TYPE_S1_TRANS_S2_BYPASS << 16 } } },
 	{ .name = "arm_smmu_init_domain_context: page table quirks", .setup = smmu_outer_cache,
 	  .without = ARM_SMMU_FEAT_COHERENT_WALK,
 	  .regs = { { 2, ARM_SMMU_CB_TCR, ARM_SMMU_TCR_ORGN0, 1 << 10 } } },
@@ -634,7 +686,7 @@ static void smmu_set(struct kunit *test)
 	smmus[0].smmu.features = (smmus[0].smmu.features & ~c->without) | c->features;
 	if (c->setup)
 		c->setup(test, domain);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dev), 0);
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, dev), 0);
 	if (!c->gpu) {
 		KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
 		KUNIT_EXPECT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SZ_4K, 1,
@@ -648,46 +700,25 @@ static void smmu_set(struct kunit *test)
 				    c->regs[i].value, "register 0x%x", c->regs[i].at);
 	if (c->pages)
 		KUNIT_EXPECT_EQ(test, domain->pgsize_bitmap, c->pages);
-	domain->ops->detach_dev(domain, dev);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->blocked_domain, dev), 0);
 	domain->ops->free(domain);
-}
-
-static void smmu_identity(struct kunit *test)
-{
-	struct attach_driver drv = { .ops = smmu.ops, .type = IOMMU_DOMAIN_IDENTITY };
-	struct iommu_domain *identity = attach_test_alloc(test, &drv);
-	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
-	const u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
-
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr[0]), S2CR_TYPE_BYPASS);
-	KUNIT_EXPECT_EQ(test, s2cr[0], s2cr[1]);
-	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, smmu_devs[2]), -EINVAL);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
-	KUNIT_EXPECT_NE(test, smmu_seen(test), 0);
-	domain->ops->free(domain);
-	identity->ops->free(identity);
 }
 
 /* To this firmware, bypass is a bank that is off, and fault is bypass. */
 static void smmu_quirk(struct kunit *test)
 {
-	struct attach_driver drv = { .ops = smmu.ops, .type = IOMMU_DOMAIN_IDENTITY };
-	struct iommu_domain *domain = attach_test_alloc(test, &drv);
 	const u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
 
-	smmus[0].smmu.impl = &qcom_smmu_impl;
+	smmus[0].smmu.impl = &qcom_smmu_v2_impl;
+	smmus[0].qcom.data = &qcom_smmu_v2_data;
 	smmus[0].qcom.bypass_quirk = true;
 	smmus[0].qcom.bypass_cbndx = TEST_BANKS - 1;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->identity_domain, smmu.dev), 0);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_TRANS);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), TEST_BANKS - 1);
-	disable_bypass = true;
-	domain->ops->detach_dev(domain, smmu.dev);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->blocked_domain, smmu.dev), 0);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_BYPASS);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), 0xff);
-	domain->ops->free(domain);
 }
 
 /* Where a stream has the domain already, by another device: only the rest is written. */
@@ -696,13 +727,13 @@ static void smmu_partly(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
 	u32 *s2cr = &smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4];
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	smmus[0].smmu.s2crs[2] = s2cr_init_val;
 	arm_smmu_write_s2cr(&smmus[0].smmu, 2);
 	/* No resume writes them all. */
 	KUNIT_ASSERT_EQ(test, arm_smmu_rpm_get(&smmus[0].smmu), 0);
 	s2cr[0] = ~0;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, smmu.dev), 0);
+	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	KUNIT_EXPECT_EQ(test, s2cr[0], ~0);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr[1]), S2CR_TYPE_TRANS);
 	arm_smmu_rpm_put(&smmus[0].smmu);
@@ -711,7 +742,7 @@ static void smmu_partly(struct kunit *test)
 
 static int smmu_init(struct kunit *test)
 {
-	static u32 streams[] = { 1, 2, 0 };
+	static const u32 streams[] = { 1, 2, 0 };
 	int i, j;
 
 	memset(smmu_regs, 0, sizeof(smmu_regs));
@@ -752,16 +783,19 @@ static int smmu_init(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		struct device *dev = attach_test_device(test, "smmu-client");
 		struct arm_smmu_master_cfg *cfg;
+		struct iommu_fwspec *fwspec;
 
-		cfg = kunit_kzalloc(test, struct_size(cfg, smendx, 2), GFP_KERNEL);
+		cfg = kzalloc_flex(*cfg, smendx, 2);
 		KUNIT_ASSERT_NOT_NULL(test, cfg);
+		fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 2), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fwspec);
 		cfg->smmu = &smmus[i / 2].smmu;
 		cfg->smendx[0] = INVALID_SMENDX;
 		cfg->smendx[1] = INVALID_SMENDX;
 		dev_iommu_priv_set(dev, cfg);
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &arm_smmu_ops), 0);
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, i ? streams + 2 : streams,
-							   i ? 1 : 2), 0);
+		fwspec->num_ids = i ? 1 : 2;
+		memcpy(fwspec->ids, i ? streams + 2 : streams, fwspec->num_ids * sizeof(u32));
+		dev_iommu_fwspec_set(dev, fwspec);
 		KUNIT_ASSERT_EQ(test, arm_smmu_master_alloc_smes(dev), 0);
 		smmu_devs[i] = dev;
 	}
@@ -779,7 +813,7 @@ static void smmu_exit(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		iommu_fwspec_free(smmu_devs[i]);
+		kfree(dev_iommu_priv_get(smmu_devs[i]));
 		attach_test_remove(smmu_devs[i]);
 	}
 	for (i = 0; i < 2; i++)
@@ -791,14 +825,14 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE_PARAM(smmu_told, smmu_hang_gen_params),
 	KUNIT_CASE_PARAM(smmu_reset, smmu_reset_gen_params),
 	KUNIT_CASE(smmu_reset_format),
-	KUNIT_CASE(smmu_again),
 	KUNIT_CASE(smmu_publish),
 	KUNIT_CASE(smmu_gpu),
-	KUNIT_CASE(smmu_detach),
-	KUNIT_CASE(smmu_free_attached),
+	KUNIT_CASE_PARAM(smmu_off_asleep, smmu_off_gen_params),
+	KUNIT_CASE_PARAM(smmu_off_unprobed, smmu_off_gen_params),
+	KUNIT_CASE(smmu_release_asleep),
+	KUNIT_CASE(smmu_map_asleep),
 	KUNIT_CASE(smmu_free_asleep),
 	KUNIT_CASE_PARAM(smmu_set, smmu_setting_gen_params),
-	KUNIT_CASE(smmu_identity),
 	KUNIT_CASE(smmu_quirk),
 	KUNIT_CASE(smmu_partly),
 	{}
