@@ -98,9 +98,9 @@ def walk(tree, kind, groups, remake, judge):
             + (f", not noticed: {', '.join(alive)}" if alive else ""))
 
 
-def remaker(tree, variant, folder, image):
-    """What compiles what has changed in a folder of a tree, and links: mutants' kernels, and the one before any"""
-    return lambda what: kbuild.make(tree, variant, "mutant", f"DIR={folder}", f"IMAGE={image}", what=what,
+def remaker(tree, variant, folders, image):
+    """What compiles what has changed in folders of a tree, and links: mutants' kernels, and the one before any"""
+    return lambda what: kbuild.make(tree, variant, "mutant", f"DIR={folders}", f"IMAGE={image}", what=what,
                                     makefile=f"{LAB}/mutate.mk")
 
 
@@ -130,7 +130,7 @@ def walk_kunit(tree, mutants, arch):
 def walk_vfio(tree, mutants, kind, initramfs):
     """Those that the VFIO selftests are to notice, on a kernel of this kind: one kernel for each"""
     variant, fragment, image = f"{kind}-x86_64", f"{BUILD}/kunit/{kind}.config", kbuild.IMAGE["x86_64"]
-    remake = remaker(tree, variant, "drivers/vfio", image)
+    remake = remaker(tree, variant, "drivers/iommu drivers/vfio", image)
     write(fragment, build.config(*build.VARIANTS[kind]))
     kbuild.configure(tree, variant, fragment)
     kbuild.make(tree, variant, os.path.basename(image), what="the kernel for mutants of VFIO")

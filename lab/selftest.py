@@ -14,15 +14,18 @@ MEANT = r"iommu driver failed to attach (a compatible|the default|the default/bl
 
 
 def parse(lines):
-    """{program: {"status": n, "cases": {name: passed}, "skipped": {name: why}, "notes": {name: lines}, "plan": n}}, and
-    whether the guest came to its end"""
+    """{program: {"status": n, "cases": {name: passed}, "skipped": {name: why}, "notes": {name: lines}, "plan": n,
+    "trace": lines}}, and whether the guest came to its end"""
     res, now, notes = {}, {}, []
     for line in lines:
         if m := re.match(r"# run (\S+)$", line):
-            notes, now = [], res.setdefault(m[1], {"status": None, "cases": {}, "skipped": {}, "notes": {}, "plan": None})
+            notes, now = [], res.setdefault(m[1], {"status": None, "cases": {}, "skipped": {}, "notes": {}, "plan": None,
+                                                   "trace": []})
         elif m := re.match(r"# exit (\S+) (\d+)$", line):
             now["status"] = int(m[2])
             now = {}
+        elif now and (m := re.match(r"# trace (.*)", line)):
+            now["trace"].append(m[1])
         elif now and (m := re.match(r"1\.\.(\d+)", line)):
             now["plan"] = int(m[1])
         elif now and (m := re.match(r"(not )?ok \d+ (.*?) ?(?:# SKIP (.*))?$", line)):
@@ -40,7 +43,7 @@ def parse(lines):
     return res, lines[-1:] == ["# end"]
 
 
-def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=progress.PATIENCE):
+def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=progress.PATIENCE, trace=False):
     """Boot a kernel of lab/build.py, or an image, and run, to_the_end or until a test fails; return parse()'s dict and
     the lines of the console that should not be there. A run that cannot be believed fails."""
     peers = kernel.endswith("-peers")
@@ -49,7 +52,7 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
         machine["memory"] = "2048"
     image, init = image or f"{build.kernel(kernel)}/image", init or build.tests(kernel)
     where = f"{BUILD}/boot/{kernel}"
-    proc = qemu.start(machine, where, image, init, f"{machine['cmdline']} lab.tests={','.join(programs)}")
+    proc = qemu.start(machine, where, image, init, f"{machine['cmdline']} lab.tests={','.join(programs)}{' lab.trace=1' * trace}")
     status, hangs, says = qemu.end(proc, where, "results", patience=patience, until=lambda: not to_the_end and qemu.first(
         "^not ok ", qemu.lines(f"{where}/results")))
     if status:
@@ -68,14 +71,16 @@ def selftest(kernel, programs, image=None, init=None, to_the_end=True, patience=
 def arguments(parser):
     kernels = [k for k in build.KERNELS if {*build.SELFTESTS} & {*build.VARIANTS[k.partition("-")[2]]}]
     parser.add_argument("kernel", metavar="KERNEL", choices=kernels, help="one of %(choices)s")
+    parser.add_argument("--trace", action="store_true", help="also print what the trace events for attaches said meanwhile")
     parser.add_argument("program", nargs="+", metavar="PROGRAM[:ARGUMENT...]", help="and the arguments that it gets, + for a colon in one")
 
 
 def command(args):
     with step(f"running {', '.join(args.program)} on {args.kernel}"):
-        seen, bad = selftest(args.kernel, args.program)
+        seen, bad = selftest(args.kernel, args.program, trace=args.trace)
     fine = not bad
     for program, r in seen.items():
+        print("".join(f"{line}\n" for line in r["trace"]), end="")
         failed = [n for n, good in r["cases"].items() if not good]
         for n in failed:
             print("\n".join([f"not ok {n}", *r["notes"][n]]))

@@ -4,7 +4,8 @@
  * names, lab.tests=PROGRAM[:ARGUMENT...][,PROGRAM...], one after the other from
  * /tests, and powers off. A + in an argument stands for a colon. What they print
  * goes to a virtio port, between lines "# run PROGRAM" and "# exit PROGRAM
- * STATUS"; the last line is "# end".
+ * STATUS"; the last line is "# end". With lab.trace=1, what the trace events for
+ * attaches said meanwhile comes before the latter, as "# trace LINE".
  *
  * Limits in seconds that programs set by alarm(), as kselftest_harness.h does,
  * are not for a slow machine: the signal never comes. The host sees what hangs.
@@ -20,6 +21,34 @@ static void load_modules(void)
 	for (char **name = names("/tests"); *name; name++)
 		if (strstr(*name, ".ko"))
 			load_module(str("/tests/%s", *name));
+}
+
+#define TRACING "/sys/kernel/tracing"
+
+static void start_trace(void)
+{
+	static const char *const events[] = {
+		"iommu/attach_device_failed", "iommu/attach_device_skipped", "vfio/vfio_type1_attach",
+	};
+
+	mount_at("", "tracefs", TRACING);
+	for (unsigned int i = 0; i < 3; i++)
+		write_file(str(TRACING "/events/%s/enable", events[i]), "1");
+}
+
+static void report_trace(void)
+{
+	FILE *trace = fopen(TRACING "/trace", "r");
+	char line[1024];
+
+	while (trace && fgets(line, sizeof(line), trace))
+		if (*line != '#')
+			report("# trace %.*s", (int)strcspn(line, "\n"), line);
+	if (trace)
+		fclose(trace);
+	trace = fopen(TRACING "/trace", "w");	/* Opening it so empties it */
+	if (trace)
+		fclose(trace);
 }
 
 static void test(char *spec)
@@ -45,6 +74,8 @@ static void test(char *spec)
 	must(pid, "fork");
 	while (waitpid(pid, &status, 0) != pid)
 		;
+	if (*option("lab.trace="))
+		report_trace();
 	report("# exit %s %d", argv[0],
 	       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	/* What a test left behind as orphans */
@@ -83,6 +114,8 @@ int main(void)
 	must(dup2(results, 1), "dup2");
 	must(dup2(results, 2), "dup2");
 	load_modules();
+	if (*option("lab.trace="))
+		start_trace();
 	sigemptyset(&limits);
 	sigaddset(&limits, SIGALRM);
 	sigprocmask(SIG_BLOCK, &limits, NULL);

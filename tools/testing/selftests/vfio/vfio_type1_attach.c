@@ -976,6 +976,228 @@ TEST_F(hard, lasting)
 	DMA("x/d");
 }
 
+/* What the trace events say of a join */
+
+#define TRACING		"/sys/kernel/tracing"
+#define TRACE		TRACING "/instances/vfio_type1_attach"
+
+FIXTURE(trace) {
+	struct world w;
+};
+
+FIXTURE_SETUP(trace)
+{
+	struct world *w = &self->w;
+	int ret;
+
+	open_world(_metadata, w, true);
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	if (access(TRACING "/instances", W_OK))
+		SKIP_TEST("no tracefs");
+	rmdir(TRACE);
+	ret = mkdir(TRACE, 0755);
+	/* A pointer as it is: what it is hashed with may not be there yet */
+	ret = ret ?: sim_write("0", TRACE "/options/hash-ptr");
+	ret = ret ?: sim_write("1", TRACE "/events/iommu/attach_device_failed/enable");
+	ret = ret ?: sim_write("1", TRACE "/events/iommu/attach_device_skipped/enable");
+	ret = ret ?: sim_write("1", TRACE "/events/vfio/vfio_type1_attach/enable");
+	ASSERT_EQ(0, ret);
+	ADD("a", "family=1", "d");
+	ADD("b", "family=2", "d");
+	ADD("c", "family=1", "d");
+	ADD("x", "family=3", "d");
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	rmdir(TRACE);
+	close_world(_metadata, &self->w);
+}
+
+/* P1 for the pointer that comes first, P2 for the next one, and so on */
+static unsigned int pointer(unsigned long long ptr)
+{
+	static unsigned long long known[16];
+	unsigned int i;
+
+	for (i = 0; i < 15 && known[i] && known[i] != ptr; i++)
+		;
+	known[i] = ptr;
+	return i + 1;
+}
+
+/*
+ * The events since the last time, "<event>: <text>" each, without what is
+ * before and with names for pointers; the container of the test is P1.
+ */
+static char *events(char *buf, size_t size)
+{
+	static const char * const fields[] = { "container=", "domain=" };
+	static char raw[16384];
+	char *line, *next, *text, *field, *end;
+	unsigned long long ptr;
+	size_t len = 0;
+	unsigned int i;
+	int fd;
+
+	buf[0] = 0;
+	if (sim_read(raw, sizeof(raw), TRACE "/trace") < 0)
+		return buf;
+	/* Which empties it */
+	fd = open(TRACE "/trace", O_WRONLY | O_TRUNC);
+	if (fd >= 0)
+		close(fd);
+	for (line = strtok_r(raw, "\n", &next); line;
+	     line = strtok_r(NULL, "\n", &next)) {
+		text = strstr(line, ": ");
+		if (*line == '#' || !text)
+			continue;
+		for (text += 2; *text && len < size - 32;) {
+			for (i = 0; i < 2; i++) {
+				field = strstr(text, fields[i]);
+				if (field == text)
+					break;
+			}
+			if (i == 2) {
+				buf[len++] = *text++;
+				continue;
+			}
+			text += strlen(fields[i]);
+			ptr = strtoull(text, &end, 16);
+			len += sprintf(buf + len, ptr ? "%sP%u" : "%s0",
+				       fields[i], ptr ? pointer(ptr) : 0);
+			text = end;
+		}
+		buf[len++] = '\n';
+		buf[len] = 0;
+	}
+	return buf;
+}
+
+static int group_nr(const char *dev)
+{
+	char name[128];
+
+	return sim_name(dev, name, sizeof(name)) ?: vfio_group_nr(name);
+}
+
+/* @fmt has a %d for the number of the group of each device */
+static void expect_events(struct __test_metadata *_metadata, struct world *w,
+			  int line, const char *fmt, const char *dev)
+{
+	char want[4096], got[4096];
+	int nr = group_nr(dev);
+
+	snprintf(want, sizeof(want), fmt, nr, nr, nr, nr, nr, nr);
+	EXPECT_STREQ(want, events(got, sizeof(got)))
+		AT(line);
+}
+
+#define TYPE1		"vfio_type1_attach: container=P1 groupID=%d "
+#define FAILED(dev)	"attach_device_failed: IOMMU: groupID=%d device=" dev ".d " \
+			"iommu=iommu-sim." dev " probe=sim_probe_device domain="
+#define BY(err)		" type=unmanaged attach=sim_attach_dev pasid=0 error=-" err "\n"
+#define EVENTS(...)	CALL(expect_events, __VA_ARGS__)
+
+/* Nothing failed: the core is silent */
+TEST_F(trace, fits)
+{
+	struct world *w = &self->w;
+
+	JOIN("a/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
+	MAP_ALL();
+	JOIN("c/d", SAME);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 reuse\n", "c/d");
+	LEAVE("c/d", 0);
+	EVENTS("", "c/d");
+}
+
+/* The newest is tried first, and the fresh one comes after all */
+TEST_F(trace, mismatch)
+{
+	struct world *w = &self->w;
+
+	JOIN("a/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
+	MAP_ALL();
+	JOIN("b/d", FRESH);
+	EVENTS(FAILED("b") "P2" BY("22")
+	       TYPE1 "index=0 domain=P2 error=-22 next\n"
+	       TYPE1 "index=1 domain=P3 error=0 fresh\n", "b/d");
+	JOIN("x/d", FRESH);
+	EVENTS(FAILED("x") "P3" BY("22")
+	       TYPE1 "index=0 domain=P3 error=-22 next\n"
+	       FAILED("x") "P2" BY("22")
+	       TYPE1 "index=1 domain=P2 error=-22 next\n"
+	       TYPE1 "index=2 domain=P4 error=0 fresh\n", "x/d");
+	JOIN("c/d", SAME);
+	EVENTS(FAILED("c") "P4" BY("22")
+	       TYPE1 "index=0 domain=P4 error=-22 next\n"
+	       FAILED("c") "P3" BY("22")
+	       TYPE1 "index=1 domain=P3 error=-22 next\n"
+	       TYPE1 "index=2 domain=P2 error=0 reuse\n", "c/d");
+}
+
+/* No other domain is tried, nor after a fresh one */
+TEST_F(trace, hard_error)
+{
+	struct world *w = &self->w;
+
+	JOIN("a/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
+	ASSERT_EQ(0, sim_fail("c", "attach", 1, ENOMEM, 1));
+	NO_JOIN("c/d", -ENOMEM);
+	EVENTS(FAILED("c") "P2" BY("12")
+	       TYPE1 "index=0 domain=P2 error=-12 fail\n", "c/d");
+	ASSERT_EQ(0, sim_fail("x", "attach", 2, ENOSPC, 1));
+	NO_JOIN("x/d", -ENOSPC);
+	EVENTS(FAILED("x") "P2" BY("22")
+	       TYPE1 "index=0 domain=P2 error=-22 next\n"
+	       FAILED("x") "P3" BY("28")
+	       TYPE1 "index=1 domain=0 error=-28 fail\n", "x/d");
+	/* Without a domain nobody is asked */
+	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
+	NO_JOIN("x/d", -ENOMEM);
+	EVENTS(FAILED("x") "P2" BY("22")
+	       TYPE1 "index=0 domain=P2 error=-22 next\n"
+	       TYPE1 "index=1 domain=0 error=-12 fail\n", "x/d");
+}
+
+/* The driver is not asked of a domain that type1 leaves out */
+TEST_F(trace, left_out)
+{
+	struct world *w = &self->w;
+
+	ADD("n", "family=1 enforce=0", "d");
+	ADD("m", "family=1 msi=sw,0x8000000", "d");
+	JOIN("n/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "n/d");
+	JOIN("a/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 next-coherency\n"
+	       TYPE1 "index=1 domain=P3 error=0 fresh\n", "a/d");
+	JOIN("m/d", FRESH);
+	EVENTS(TYPE1 "index=0 domain=P3 error=0 next-msi\n"
+	       TYPE1 "index=1 domain=P2 error=0 next-coherency\n"
+	       TYPE1 "index=2 domain=P4 error=0 fresh\n", "m/d");
+}
+
+/* A domain that was had is not the end of it */
+TEST_F(trace, undone)
+{
+	struct world *w = &self->w;
+
+	JOIN("a/d", FRESH);
+	MAP_ALL();
+	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
+	ASSERT_EQ(0, sim_fail("b", "map", 2, ENOMEM, 1));
+	NO_JOIN("b/d", -ENOMEM);
+	EVENTS(FAILED("b") "P2" BY("22")
+	       TYPE1 "index=0 domain=P2 error=-22 next\n"
+	       TYPE1 "index=1 domain=P3 error=0 fresh\n"
+	       TYPE1 "index=1 domain=P3 error=-12 undo\n", "b/d");
+}
+
 /* Reuse at every position */
 
 FIXTURE(reuse) {
