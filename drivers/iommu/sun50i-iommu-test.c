@@ -33,10 +33,13 @@ static int sun50i_assert(void)
 	sun50i_no_flush ? -ETIMEDOUT : FAIL_OR("readl_poll_timeout_atomic", 0); })
 #define reset_control_deassert(rst)	FAIL_OR("reset_control_deassert", sun50i_deassert())
 #define reset_control_assert(rst)	sun50i_assert()
+/* The core calls for it with a lock of its own. */
+#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "sun50i-iommu.c"
 
 static struct sun50i_iommu sun50i, sun50i_other;
+static struct device *sun50i_other_client;
 static struct attach_driver sun50i_drv;
 
 /* The table; without one 1, or 0 in reset */
@@ -57,14 +60,21 @@ static void sun50i_iommu_again(struct kunit *test, struct iommu_domain *domain)
 	dev_iommu_priv_set(sun50i_drv.dev, &sun50i);
 }
 
-static void sun50i_bind_other(struct kunit *test, struct iommu_domain *domain)
+static struct iommu_domain *sun50i_alloc_other(struct kunit *test)
 {
-	to_sun50i_domain(domain)->iommu = &sun50i_other;
+	return attach_test_alloc_for(test, &sun50i_drv, sun50i_other_client);
 }
 
-static void sun50i_unbind_other(struct kunit *test, struct iommu_domain *domain)
+static int sun50i_identity(struct iommu_domain *old)
 {
-	to_sun50i_domain(domain)->iommu = NULL;
+	return sun50i_iommu_identity_ops.attach_dev(&sun50i_iommu_identity_domain,
+						    sun50i_drv.dev, old);
+}
+
+static void sun50i_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, sun50i_identity(domain), 0);
+	KUNIT_EXPECT_EQ(test, sun50i_seen(test), 0);
 }
 
 static void sun50i_break_flush(struct kunit *test, struct iommu_domain *domain)
@@ -82,11 +92,7 @@ static const struct attach_case sun50i_cases[] = {
 	{ .name = "sun50i_iommu_attach_device: no IOMMU", .first = true,
 	  .setup = sun50i_no_iommu, .undo = sun50i_iommu_again, .expect = -ENODEV },
 	{ .name = "sun50i_iommu_attach_device: the domain of another IOMMU",
-	  .setup = sun50i_bind_other, .undo = sun50i_unbind_other, .expect = -EINVAL },
-	{ .name = "sun50i_iommu_attach_domain: the table cannot be mapped",
-	  .call = "dma_map_single", .ret = (long)DMA_MAPPING_ERROR, .expect = -ENOMEM },
-	{ .name = "sun50i_iommu_attach_domain: the first table cannot be mapped", .first = true,
-	  .call = "dma_map_single", .ret = (long)DMA_MAPPING_ERROR, .expect = -ENOMEM },
+	  .alloc = sun50i_alloc_other, .expect = -EINVAL },
 	{ .name = "sun50i_iommu_enable: the reset cannot be deasserted", .first = true,
 	  .call = "reset_control_deassert", .ret = -EIO, .expect = -EIO },
 	{ .name = "sun50i_iommu_enable: EINVAL from the reset", .first = true,
@@ -112,31 +118,34 @@ static void sun50i_attach(struct kunit *test)
 	attach_check(test, &sun50i_drv, test->param_value);
 }
 
-/* The IOMMU is on once, whatever it is attached to, and off after a detach. */
-static void sun50i_detach(struct kunit *test)
+/* The IOMMU is on once, whatever it is attached to, and off in identity. */
+static void sun50i_off(struct kunit *test)
 {
 	struct iommu_domain *old = attach_test_alloc(test, &sun50i_drv);
 	struct iommu_domain *domain = attach_test_alloc(test, &sun50i_drv);
 	struct device *dev = sun50i_drv.dev;
 
 	sun50i_stuck = true;
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev), 0);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dev), 0);
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, dev, old), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev, domain), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 1);
 	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 2);
-	old->ops->detach_dev(old, dev);
+	KUNIT_EXPECT_EQ(test, sun50i_identity(old), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 	KUNIT_EXPECT_EQ_MSG(test, sun50i_seen(test), 1, "on, though the reset is stuck");
 
 	sun50i_mend(test, NULL);
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev), 0);
-	old->ops->detach_dev(old, dev);
-	KUNIT_EXPECT_EQ(test, sun50i_seen(test), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, dev, NULL), 0);
+	sun50i_leave(test, old);
+	sun50i_leave(test, NULL);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 	old->ops->flush_iotlb_all(old);
 	old->ops->iotlb_sync_map(old, 0, SZ_4K);
 	KUNIT_EXPECT_TRUE_MSG(test, !memchr_inv(sun50i_regs, 0, sizeof(sun50i_regs)),
 			      "written to in reset");
+	sun50i_regs[IOMMU_INT_STA_REG / 4] = IOMMU_INT_MASTER_PERMISSION(0);
+	KUNIT_EXPECT_EQ(test, sun50i_iommu_irq(0, &sun50i), IRQ_NONE);
 	old->ops->free(old);
 	domain->ops->free(domain);
 }
@@ -148,14 +157,34 @@ static void sun50i_no_reset(struct kunit *test)
 
 	sun50i_stuck = true;
 	attach_test_inject("clk_prepare_enable", 1, -ENOENT);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev), -ENOENT);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev, NULL), -ENOENT);
 	KUNIT_EXPECT_EQ_MSG(test, sun50i_seen(test), 1, "on");
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
-	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
 	sun50i_mend(test, NULL);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev, NULL), 0);
 	KUNIT_EXPECT_GT(test, sun50i_seen(test), 1);
-	domain->ops->detach_dev(domain, sun50i_drv.dev);
+	sun50i_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+static void sun50i_map(struct kunit *test, struct iommu_domain *domain)
+{
+	size_t mapped;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, 0, SZ_4K, SZ_4K, 1, IOMMU_READ,
+						     GFP_KERNEL, &mapped), 0);
+}
+
+/* A domain keeps its mappings, before the first attach and between two. */
+static void sun50i_mappings(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &sun50i_drv);
+
+	sun50i_map(test, domain);
+	domain->ops->iotlb_sync_map(domain, 0, SZ_4K);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev, NULL), 0);
+	sun50i_leave(test, domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->iova_to_phys(domain, 0), SZ_4K);
 	domain->ops->free(domain);
 }
 
@@ -167,15 +196,27 @@ static void sun50i_free(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &sun50i_drv);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, sun50i_drv.dev), 0);
-	KUNIT_ASSERT_EQ(test, old->ops->map(old, 0, 0, SZ_4K, IOMMU_READ, GFP_KERNEL), 0);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, sun50i_drv.dev, NULL), 0);
+	sun50i_map(test, old);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, sun50i_drv.dev, old), 0);
 	seen = sun50i_seen(test);
 	old->ops->free(old);
 	KUNIT_EXPECT_EQ_MSG(test, sun50i_seen(test), seen, "off under another domain");
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ_MSG(test, sun50i_seen(test), 0, "on with a table that is freed");
 	attach_test_same(test, none, "after all domains are freed");
+}
+
+/* A table that cannot be mapped fails the allocation of its domain, not an attach. */
+static void sun50i_no_table(struct kunit *test)
+{
+	static const int none[NR_HELD];
+
+	attach_test_inject("dma_map_single", 1, (long)DMA_MAPPING_ERROR);
+	KUNIT_EXPECT_NULL(test, sun50i_iommu_ops.domain_alloc_paging(sun50i_drv.dev));
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	attach_test_same(test, none, "after the failed allocation");
 }
 
 static int sun50i_init(struct kunit *test)
@@ -186,19 +227,24 @@ static int sun50i_init(struct kunit *test)
 	sun50i_out_of_reset = false;
 	sun50i_mend(test, NULL);
 	spin_lock_init(&sun50i.iommu_lock);
+	sun50i.domain = &sun50i_iommu_identity_domain;
 	sun50i.base = (void __iomem *)sun50i_regs;
 	sun50i.dev = attach_test_device(test, "sun50i-iommu");
-	sun50i_other.dev = sun50i.dev;
 	sun50i.pt_pool = kmem_cache_create("sun50i-test", PT_SIZE, PT_SIZE, 0, NULL);
 	sun50i_drv.ops = &sun50i_iommu_ops;
 	sun50i_drv.seen = sun50i_seen;
+	sun50i_drv.leave = sun50i_leave;
 	sun50i_drv.dev = attach_test_device(test, "sun50i-client");
 	dev_iommu_priv_set(sun50i_drv.dev, &sun50i);
+	sun50i_other = sun50i;
+	sun50i_other_client = attach_test_device(test, "sun50i-client");
+	dev_iommu_priv_set(sun50i_other_client, &sun50i_other);
 	return 0;
 }
 
 static void sun50i_exit(struct kunit *test)
 {
+	attach_test_remove(sun50i_other_client);
 	attach_test_remove(sun50i_drv.dev);
 	attach_test_remove(sun50i.dev);
 	kmem_cache_destroy(sun50i.pt_pool);
@@ -206,9 +252,11 @@ static void sun50i_exit(struct kunit *test)
 
 static struct kunit_case sun50i_kunit[] = {
 	KUNIT_CASE_PARAM(sun50i_attach, sun50i_gen_params),
-	KUNIT_CASE(sun50i_detach),
+	KUNIT_CASE(sun50i_off),
 	KUNIT_CASE(sun50i_no_reset),
+	KUNIT_CASE(sun50i_mappings),
 	KUNIT_CASE(sun50i_free),
+	KUNIT_CASE(sun50i_no_table),
 	{}
 };
 
