@@ -10,6 +10,9 @@
 #ifndef CONFIG_IRQ_REMAP
 #define CONFIG_IRQ_REMAP	1
 #endif
+#ifndef CONFIG_MMU_NOTIFIER
+#define CONFIG_MMU_NOTIFIER	1
+#endif
 #define pr_fmt(fmt)		"AMD-Vi: " fmt
 #define dev_fmt(fmt)		pr_fmt(fmt)
 
@@ -231,6 +234,9 @@ static u64 amd_seen(struct kunit *test)
 {
 	u64 *dte = amd_dte();
 
+	/* What comes without a PASID goes by the table of PASID 0 then */
+	if (dte[0] & DTE_FLAG_GIOV && !amd_gcr3(0))
+		return 0;
 	return dte[0] & DTE_FLAG_IR ? dte[0] ^ dte[1] ^ amd_gcr3(0) ^ amd_on << 2 : 0;
 }
 
