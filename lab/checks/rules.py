@@ -2,6 +2,7 @@
 """The rules of `make lint`: on the examples in lab/lint.d, and against the errno tables of the stock kernel. On the
 patched kernel they find nothing that is not accepted, and what is put there of each kind they do."""
 import functools
+import importlib
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import series
 import table
 import trees
 from base import get_base
-from lib import BUILD, LAB, need, read, result, run
+from lib import BUILD, LAB, need, read, result, run, write
 
 
 def examples(tmp):
@@ -117,6 +118,82 @@ def spoil(tmp):
     return silent, sum(map(len, todo.values()))
 
 
+# Names of what changes the state that a failed attach has to leave as it was, and assignments that do
+CHANGE = re.compile(r"(?<!\w)(?!\w*(?:lock|runtime|prepare|clk)_|\w*alloc)(?:\w+_)?(?:detach|attach|disable|enable|unset|set|clear|block|config|configure|"
+                    r"program|install|setup|init|add|register|update|switch|replace|writel|write|hw)(?:_\w+)?\(|->\w+ [|&+-]?=(?! \w*alloc|=)|->\w+\+\+")
+# A check: an if that is about an errno of its own, or a call that only looks, and then the if behind it
+CHECK = re.compile(r"\tif \((?!(?:.*\n)*\t\} else\b)(?:.*\n)*?.*\b(?:return|\w+ =) -(?!ENOMEM)E[A-Z]+;")
+LOOK = re.compile(r"\t(\w+) = \w*(?:compatible|check|valid|support|prepare)\w*\(")
+OTHER = "\tif (!domain_fits_device(domain, dev))\n\t\treturn -EINVAL;\n"
+
+
+def statements(body):
+    """The statements of a function's body, as text"""
+    res, depth = [], 0
+    for line in body:
+        if not res or not depth and re.match(r"\t(?!\}|(?:else|case|default)\b)\S|\w+:", line):
+            res.append("")
+        res[-1] += line + "\n"
+        depth += line.count("(") - line.count(")")
+    return res
+
+
+def move(text, name):
+    """A source with the first check of a function, or one that it lacks, behind what next changes something; None if nothing does"""
+    old = statements(table.functions(text)[name][1])
+    at, check = -1, [OTHER]
+    for n, s in enumerate(old):
+        m = LOOK.match(s)
+        if m and old[n + 1].startswith(f"\tif ({m[1]}") or CHECK.match(s):
+            at, check = n, old[n:n + 2] if m else [s]
+            break
+    rest = old if at < 0 else old[:at] + old[at + len(check):]
+    for k in range(max(at, 0), len(rest)):
+        if CHANGE.search(re.sub(r"/\*.*?\*/", "", rest[k], flags=re.S)) and not CHECK.match(rest[k]):
+            break
+    else:
+        return None
+    new, end = [rest[k]], k + 1
+    if m := re.match(r"\treturn ((?:.|\n)*)", rest[k]):
+        new = [f"\tretval = {m[1]}\tif (retval)\n\t\treturn retval;\n", *check, "\treturn 0;\n"]
+    else:
+        m = re.match(r"\t(\S+) = ", rest[k])
+        if m and end < len(rest) and re.match(rf"\tif \([^\n]*{re.escape(m[1])}\b", rest[end]):
+            new.append(rest[end])
+            end += 1
+        new += check
+    return text.replace("".join(old), "".join(rest[:k] + new + rest[end:]))
+
+
+def misplace(tmp):
+    """In each attach callback the first check is moved behind a change that it guards: [where that is not noticed], how many
+    there are, and the callbacks that have no such check. One of a driver at a time."""
+    def found(some):
+        return {(f, re.sub(r" \(line \d+\)|line \d+", "", text)) for f, _, _, text in lint.lint(tmp, some, ["order"], everything=True)}
+    attach = importlib.import_module("attach")
+    silent, without, n, todo, before = [], [], 0, {}, None
+    for driver in table.drivers():
+        files = [f for f in table.load(driver)[0].get("Files", "").split() if driver != "core" and f.endswith(".c")]
+        for f in files:
+            text = read(f"{tmp}/{f}")
+            for name in sorted(set(attach.driver(f"{tmp}/{f}").callbacks) & set(table.functions(text))):
+                if new := move(text, name):
+                    todo.setdefault(driver, []).append((files, f, name, text, new))
+                else:
+                    without.append(name)
+    before = found([f for some in todo.values() for f in some[0][0]])
+    while todo := {d: some for d, some in todo.items() if some}:
+        turn = [some.pop() for some in todo.values()]
+        for _, f, _, _, new in turn:
+            write(f"{tmp}/{f}", new)
+        new = found([f for some, *_ in turn for f in some]) - before
+        silent += [f"{f}: {name}" for some, f, name, *_ in turn if not any(at in some for at, _ in new)]
+        n += len(turn)
+        for _, f, _, text, _ in turn:
+            write(f"{tmp}/{f}", text)
+    return silent, n, without
+
+
 def command(_):
     need("spatch")
     base = get_base()
@@ -134,6 +211,9 @@ def command(_):
         silent, n = spoil(f"{tmp}/stock")
         result(len(silent) < 0.1 * n, f"an errno that is right and is made wrong is noticed: {n - len(silent)} of {n}", *silent)
         unpack(head, f"{tmp}/patched")
+        silent, n, without = misplace(f"{tmp}/patched")
+        result(n and len(silent) <= 0.2 * n, f"a check of an attach callback that is moved behind a change is noticed in 80 %: {n - len(silent)} of {n}, "
+               f"and {len(without)} change nothing themselves", *silent)
         # Where a row says that something is left, a finding of its rule in its function is that
         kept = {(rule, function(file, int(line))) for row, where in rows() if row["Left"] != "none" for rule, file, line in where}
         found = lint.lint(f"{tmp}/patched")
