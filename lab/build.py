@@ -4,8 +4,10 @@
 KERNEL is stock, patched or, on 6.1, without (all patches but one that is to be measured), for x86_64, or one of these with
 -arm64, -s390, -sim (the simulated IOMMU), -debug (and the kernel's debug options), -gcov (and counters in what
 lab/coverage.py looks at) or, where the base has them, -riscv and -peers (what the suites of iommufd and libvfio need); or
-iommufd: the stock tree with iommufd's VFIO container instead of type1, also with -arm64, -riscv and -s390; or vfio: that topic
-with what it needs and nothing else. Its folder has image, vmlinux, config and modules."""
+patched-attach or core-attach (the core is patched, drivers and VFIO are stock), with CONFIG_IOMMU_DEBUG_ATTACH, also with what
+else a machine has, or patched-attach-sim; or iommufd: the stock tree with iommufd's VFIO container instead of type1, also with
+-arm64, -riscv and -s390; or vfio: that topic with what it needs and nothing else. Its folder has image, vmlinux, config and
+modules."""
 import glob
 import hashlib
 import os
@@ -34,8 +36,13 @@ WITHOUT = {"6.1": "vfio-type1-Try-first-the-domains-behind-a-group-s-ow.patch"}.
 # What `make run` has beside each other. What a user would take instead is a kernel as it is, with iommufd: the stock tree.
 # 6.1 has none.
 KINDS = ["stock", "patched", *["iommufd"] * (BASE != "6.1")]
+# Those of lab/checks/attach.py, and whose files the core ones have patched
+ATTACH = {"attach": (*VARIANTS[""], "ats", "attach"),
+          **{f"attach-{a}": (*VARIANTS[a], "attach") for a in ("arm64", "s390", "riscv", "sim") if a in VARIANTS}}
+CORE = r"drivers/iommu/(iommu\.c|iommu-debug-attach\.[ch]|Kconfig(\.debug)?|Makefile)|include/linux/iommu\.h"
 KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", *["without"] * bool(WITHOUT)) for v in VARIANTS),
-           "vfio", *["iommufd", "iommufd-arm64", "iommufd-riscv", "iommufd-s390"] * ("iommufd" in KINDS)]
+           *(f"patched-{v}" for v in ATTACH), *(f"core-{v}" for v in ATTACH if v != "attach-sim"), "vfio", *["iommufd", "iommufd-arm64", "iommufd-riscv", "iommufd-s390"] * ("iommufd" in KINDS)]
+VARIANTS.update(ATTACH)
 
 
 def kernels(variant):
@@ -76,6 +83,14 @@ def without(base):
     return series.compose_commits(base, rest)[-1]
 
 
+def core(base):
+    """The patches of the series that are of the core alone"""
+    patches = [p for p in series.read_series() if all(re.fullmatch(CORE, f) for f in p["adds"] + p["touches"])]
+    if "debug" not in {p["topic"] for p in patches}:
+        die("no patch of the topic debug is of the core alone; mend CORE in lab/build.py")
+    return series.compose_commits(base, patches)[-1]
+
+
 def source(kind):
     """Bring a tree up to date; return the name that its kernel gets."""
     kbuild.check_path()
@@ -84,7 +99,7 @@ def source(kind):
         say(f"note: building {os.path.relpath(trees.tree_path(kind), TOP)} as it stands, with {work}"
             + (f" that patches/{BASE} does not have (`make refresh` writes them there)" if kind == "patched" else ""))
         return f"{kind}+dirty"
-    trees.put_tree(kind, base if kind == "stock" else without(base) if kind == "without"
+    trees.put_tree(kind, base if kind == "stock" else without(base) if kind == "without" else core(base) if kind == "core"
                    else series.compose(base, {"stocktests": ["sim"], "vfio": ["vfio"]}.get(kind)))
     return kind
 
@@ -107,6 +122,7 @@ def kernel(full):
 def make_kernel(full):
     kind, _, variant = full.partition("-")
     arch, *more = VARIANTS[variant]
+    plain = variant.removeprefix("attach").removeprefix("-")
     simulated = "sim" in more
     # The stock kernel gets the programs of the patched one.
     suites = [s for m in more for s in SELFTESTS.get(m, [])] if simulated or kind == "patched" else []
@@ -127,10 +143,13 @@ def make_kernel(full):
         return done
     free_space(BUILD, 500, "building a kernel")
     where = "iommufd-" * iommufd + (f"{variant}-{arch}" if more else arch)
-    obj = kbuild.obj(kind, where)
+    obj, like = kbuild.obj(kind, where), kbuild.obj(kind, where.removeprefix("iommufd-"))
+    if plain != variant:
+        like = kbuild.obj(kind, f"{plain}-{arch}" if VARIANTS[plain][1:] else arch)
+        if not os.path.exists(obj):
+            make_kernel("-".join(filter(None, (kind, plain))))
     with step(f"building the {full} kernel"):
-        like = kbuild.obj(kind, where.removeprefix("iommufd-"))
-        if iommufd and os.path.exists(f"{like}/vmlinux") and not os.path.exists(obj):
+        if like != obj and os.path.exists(f"{like}/vmlinux") and not os.path.exists(obj):
             # Make knows what an option changes; for ccache all objects have the file of all options.
             shutil.copytree(like, f"{obj}.tmp", symlinks=True, dirs_exist_ok=True)
             os.rename(f"{obj}.tmp", obj)

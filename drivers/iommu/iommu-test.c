@@ -8,7 +8,9 @@
  * its devices stand for the hardware and say what DMA would go through.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/delay.h>
 
 #define TEST_PASID	1
 
@@ -37,20 +39,32 @@ static struct {
 	/* What it does */
 	struct {
 		int call, err;
+		int times;		/* 0 is as 1 */
+		bool iopf;		/* It leaves the device in a queue */
 	} fail;				/* The call-th attach, from 1 */
+	unsigned int sleep;		/* ms that an attach takes */
 } test_hw;
+
+static struct iommu_fault_param test_param;
 
 static bool test_fails(void)
 {
-	return ++test_hw.attaches == test_hw.fail.call;
+	int n = ++test_hw.attaches - test_hw.fail.call;
+
+	if (test_hw.sleep)
+		msleep(test_hw.sleep);
+	return n >= 0 && n < max(test_hw.fail.times, 1);
 }
 
 static int test_attach_dev(struct iommu_domain *domain, struct device *dev,
 			   struct iommu_domain *old)
 {
 	/* A driver leaves the device where it was */
-	if (test_fails())
+	if (test_fails()) {
+		if (test_hw.fail.iopf)
+			RCU_INIT_POINTER(dev->iommu->fault_param, &test_param);
 		return test_hw.fail.err;
+	}
 	to_test_dev(dev)->domain = domain;
 	to_test_dev(dev)->deferred = false;
 	return 0;
@@ -300,6 +314,7 @@ static struct device *test_add_device(struct kunit *test,
 static void test_fail(int call, int err)
 {
 	test_hw.attaches = 0;
+	memset(&test_hw.fail, 0, sizeof(test_hw.fail));
 	test_hw.fail.call = call;
 	test_hw.fail.err = err;
 }
@@ -647,6 +662,306 @@ static void test_detach_fault(struct kunit *test)
 				    i == f->at ? &test_blocked : &test_identity);
 }
 
+#ifdef CONFIG_IOMMU_DEBUG_ATTACH
+/* What the option has said since the last look, once for each time */
+static struct {
+	int times;
+	const void *op;
+	struct iommu_domain *domain;
+	struct device *dev;
+	int ret;
+	char why[64];
+} test_told;
+
+static bool test_debug_first(const void *op, enum iommu_debug_attach_what what)
+{
+	return true;
+}
+
+static void test_debug_print(const void *op, struct iommu_domain *domain,
+			     struct device *dev, int ret, const char *why)
+{
+	test_told.times++;
+	test_told.op = op;
+	test_told.domain = domain;
+	test_told.dev = dev;
+	test_told.ret = ret;
+	strscpy(test_told.why, why);
+}
+
+static struct iommu_group *test_debug_group(struct kunit *test, int devs)
+{
+	struct iommu_group *group = test_group(test, devs);
+
+	memset(&test_told, 0, sizeof(test_told));
+	kunit_activate_static_stub(test, iommu_debug_attach_first,
+				   test_debug_first);
+	kunit_activate_static_stub(test, iommu_debug_attach_print,
+				   test_debug_print);
+	return group;
+}
+
+static void test_expect_silent(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ_MSG(test, test_told.times, 0, "%s", test_told.why);
+	memset(&test_told, 0, sizeof(test_told));
+}
+
+/* It was told of the device and the function, and of nothing else. NULL: of any */
+static void test_expect_told(struct kunit *test, struct test_dev *tdev,
+			     struct iommu_domain *domain, const void *op,
+			     int ret, const char *why)
+{
+	KUNIT_EXPECT_EQ(test, test_told.times, 1);
+	KUNIT_EXPECT_PTR_EQ(test, test_told.dev, &tdev->dev);
+	KUNIT_EXPECT_PTR_EQ(test, test_told.domain, domain);
+	KUNIT_EXPECT_PTR_EQ(test, test_told.op, op);
+	KUNIT_EXPECT_EQ(test, test_told.ret, ret);
+	KUNIT_EXPECT_STREQ(test, test_told.why, why);
+	memset(&test_told, 0, sizeof(test_told));
+}
+
+/* The errnos of the contract, where they may be */
+static void test_debug_silent(struct kunit *test)
+{
+	static const int errnos[] = { -EINVAL, -ENOMEM, -ENOSPC, -EBUSY, -ENODEV };
+	struct iommu_group *group = test_debug_group(test, 2);
+	struct device *dev = &test_hw.dev[0]->dev;
+	int i;
+
+	test_expect_good(test, group);
+	for (i = 0; i < ARRAY_SIZE(errnos); i++) {
+		test_fail(1, errnos[i]);
+		KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
+				errnos[i]);
+		test_fail(1, errnos[i]);
+		KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(test_hw.domain, dev,
+								TEST_PASID, NULL),
+				errnos[i]);
+	}
+	test_fail(0, 0);
+	test_hw.sleep = 500;
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	iommu_detach_group(test_hw.domain, group);
+	test_expect_silent(test);
+}
+
+static void test_debug_errno(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 2);
+
+	test_fail(2, -EXDEV);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EXDEV);
+	test_expect_told(test, test_hw.dev[1], test_hw.domain, test_attach_dev,
+			 -EXDEV, "not an errno of struct iommu_domain_ops");
+	test_fail(1, -EIO);
+	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(test_hw.domain,
+							&test_hw.dev[0]->dev,
+							TEST_PASID, NULL), -EIO);
+	test_expect_told(test, test_hw.dev[0], test_hw.domain, test_set_dev_pasid,
+			 -EIO, "not an errno of struct iommu_domain_ops");
+}
+
+static void test_debug_positive(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 1);
+
+	kunit_warning_suppress(test) {
+		test_fail(1, 2);
+		KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group),
+				-ENODEV);
+	}
+	test_expect_told(test, test_hw.dev[0], test_hw.domain, test_attach_dev, 2,
+			 "not an errno");
+}
+
+/* The domain was allocated for the first device. It is new until one is in it */
+static void test_debug_fresh(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 2);
+	struct device *dev = &test_hw.dev[0]->dev;
+	struct iommu_domain *domain;
+
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
+	test_expect_told(test, test_hw.dev[0], test_hw.domain, test_attach_dev,
+			 -EINVAL, "newly allocated for this device");
+
+	/* Not for a PASID, nor with what it may not have been made for */
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_device_pasid(test_hw.domain, dev,
+							TEST_PASID, NULL), -EINVAL);
+	test_expect_silent(test);
+	test_hw.domain->iopf_handler = ERR_PTR(-EINVAL);
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
+	test_expect_silent(test);
+	test_hw.domain->iopf_handler = NULL;
+
+	/* The first device takes it, the second one refuses */
+	test_fail(2, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -EINVAL);
+	test_expect_silent(test);
+
+	/* For the second device, and when that is no more */
+	domain = iommu_paging_domain_alloc(&test_hw.dev[1]->dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(domain, group), -EINVAL);
+	test_expect_silent(test);
+	iommu_debug_attach_alloc(domain, dev);
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(domain, group), -EINVAL);
+	test_expect_told(test, test_hw.dev[0], domain, test_attach_dev, -EINVAL,
+			 "newly allocated for this device");
+	iommu_debug_attach_release(dev);
+	test_fail(1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(domain, group), -EINVAL);
+	test_expect_silent(test);
+	iommu_domain_free(domain);
+}
+
+static void test_debug_blocking(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 1);
+
+	test_fail(1, -ENODEV);
+	KUNIT_EXPECT_EQ(test, iommu_group_claim_dma_owner(group, test), -ENODEV);
+	test_expect_told(test, test_hw.dev[0], &test_blocked, test_attach_dev,
+			 -ENODEV, "one that must always attach");
+}
+
+/* A default domain, and one that a device has left a moment ago */
+static void test_debug_good(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 2);
+	struct iommu_attach_handle handle = {}, other = {};
+	struct device *dev = &test_hw.dev[0]->dev;
+	struct iommu_domain *domain = iommu_paging_domain_alloc(dev);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+		test_fail(2, -ENOMEM);
+		iommu_detach_group(test_hw.domain, group);
+		test_expect_told(test, test_hw.dev[1], &test_identity,
+				 test_attach_dev, -ENOMEM,
+				 "one that must always attach");
+
+		KUNIT_ASSERT_EQ(test, iommu_attach_device_pasid(test_hw.domain, dev,
+								TEST_PASID, &handle),
+				0);
+		test_fail(2, -ENOMEM);
+		test_hw.fail.times = 2;
+		KUNIT_EXPECT_EQ(test, iommu_replace_device_pasid(domain, dev,
+								 TEST_PASID, &other),
+				-ENOMEM);
+		test_expect_told(test, test_hw.dev[0], test_hw.domain,
+				 test_set_dev_pasid, -ENOMEM,
+				 "one that must always attach");
+	}
+	test_fail(0, 0);
+	iommu_detach_device_pasid(test_hw.domain, dev, TEST_PASID);
+	iommu_domain_free(domain);
+}
+
+static void test_debug_iopf(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 1);
+	struct dev_iommu *iommu = test_hw.dev[0]->dev.iommu;
+
+	test_fail(1, -ENOMEM);
+	test_hw.fail.iopf = true;
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), -ENOMEM);
+	test_expect_told(test, test_hw.dev[0], test_hw.domain, test_attach_dev,
+			 -ENOMEM, "the device was left in a page request queue");
+	RCU_INIT_POINTER(iommu->fault_param, NULL);
+}
+
+#ifdef CONFIG_PCI
+static const char * const test_pci_state[] = { "ATS", "PRI", "PASID" };
+
+static void test_pci_set(struct pci_dev *pdev, int state, bool on)
+{
+	pdev->ats_enabled = state == 0 && on;
+	pdev->pri_enabled = state == 1 && on;
+	pdev->pasid_enabled = state == 2 && on;
+}
+
+/* What PCI devices have besides; this one has nothing else */
+static void test_debug_pci(struct kunit *test)
+{
+	struct dev_iommu iommu = {};
+	struct pci_dev *pdev;
+	int i;
+
+	test_debug_group(test, 1);
+	pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.iommu = &iommu;
+
+	/* From off or on to off or on, by a failure or a success */
+	for (i = 0; i < 8 * ARRAY_SIZE(test_pci_state); i++) {
+		bool before = i & 1, after = i & 2;
+		int ret = i & 4 ? -ENOMEM : 0;
+		struct iommu_debug_attach was;
+		char why[32];
+
+		test_pci_set(pdev, i / 8, before);
+		iommu_debug_attach_begin(&was, &pdev->dev);
+		test_pci_set(pdev, i / 8, after);
+		iommu_debug_attach_end(&was, test_attach_dev, test_hw.domain,
+				       &pdev->dev, ret);
+		snprintf(why, sizeof(why), "%s was left %s",
+			 test_pci_state[i / 8], after ? "enabled" : "disabled");
+		KUNIT_EXPECT_EQ(test, test_told.times, ret && before != after);
+		if (ret && before != after)
+			KUNIT_EXPECT_STREQ(test, test_told.why, why);
+		memset(&test_told, 0, sizeof(test_told));
+	}
+}
+#endif
+
+static void test_debug_slow(struct kunit *test)
+{
+	struct iommu_group *group = test_debug_group(test, 1);
+
+	test_hw.sleep = 1000;
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	test_hw.sleep = 0;
+	KUNIT_EXPECT_EQ(test, test_told.times, 1);
+	KUNIT_EXPECT_PTR_EQ(test, test_told.op, test_attach_dev);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(test_told.why,
+					       " ms under group->mutex"),
+				  "%s", test_told.why);
+	memset(&test_told, 0, sizeof(test_told));
+	iommu_detach_group(test_hw.domain, group);
+	test_expect_silent(test);
+}
+
+/* Each function is told of once for each thing */
+static void test_debug_once(struct kunit *test)
+{
+	test_debug_group(test, 1);
+	kunit_deactivate_static_stub(test, iommu_debug_attach_first);
+
+	KUNIT_EXPECT_TRUE(test, iommu_debug_attach_first(test_debug_once,
+							 IOMMU_DEBUG_ATTACH_ERRNO));
+	KUNIT_EXPECT_TRUE(test, iommu_debug_attach_first(test_debug_once,
+							 IOMMU_DEBUG_ATTACH_MUST));
+	iommu_debug_attach_must(test_debug_once, test_hw.domain,
+				&test_hw.dev[0]->dev, -EIO);
+	test_expect_silent(test);
+	iommu_debug_attach_must(test_debug_slow, test_hw.domain,
+				&test_hw.dev[0]->dev, -EIO);
+	test_expect_told(test, test_hw.dev[0], test_hw.domain, test_debug_slow,
+			 -EIO, "one that must always attach");
+}
+#endif
+
 static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_group, test_size_gen_params),
 	KUNIT_CASE_PARAM(test_attach_group_fault, test_fault_gen_params),
@@ -664,6 +979,20 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_positive, test_size_gen_params),
 	KUNIT_CASE(test_pasid_positive),
 	KUNIT_CASE_PARAM(test_detach_fault, test_fault_gen_params),
+#ifdef CONFIG_IOMMU_DEBUG_ATTACH
+	KUNIT_CASE(test_debug_silent),
+	KUNIT_CASE(test_debug_errno),
+	KUNIT_CASE(test_debug_positive),
+	KUNIT_CASE(test_debug_fresh),
+	KUNIT_CASE(test_debug_blocking),
+	KUNIT_CASE(test_debug_good),
+	KUNIT_CASE(test_debug_iopf),
+#ifdef CONFIG_PCI
+	KUNIT_CASE(test_debug_pci),
+#endif
+	KUNIT_CASE(test_debug_slow),
+	KUNIT_CASE(test_debug_once),
+#endif
 	{}
 };
 

@@ -154,6 +154,7 @@ static bool nvme_written(const unsigned char *mem)
 #define VIRTIO_STATUS_READY	(VIRTIO_STATUS_UP | VIRTIO_CONFIG_S_FEATURES_OK)
 /* The used ring is page CQ; in page SQ behind the others: header of the request, its status */
 #define VIRTQ_SIZE		8
+#define VIRTIO_PATIENCE		1000
 #define VIRTQ_HEADER		0x800
 #define VIRTQ_STATUS		0x900
 
@@ -219,9 +220,14 @@ static void virtio_write(struct target *d, uint64_t iova)
 	 */
 	virtio_request(&ring, at, iova);
 	set(d, bell, 0, 2);
-	/* A device that cannot reach what it is to write asks for a reset. */
-	while (le16toh(*(volatile uint16_t *)&ring.used->idx) != 1 &&
-	       !(get(d, common + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET))
+	/*
+	 * A device that cannot reach what it is to write asks for a reset. One that
+	 * cannot reach its queue sees nothing to do, and says nothing. Without KVM
+	 * QEMU does what there is to do before the write to the bell returns.
+	 */
+	for (int i = 0; i < VIRTIO_PATIENCE &&
+	     le16toh(*(volatile uint16_t *)&ring.used->idx) != 1 &&
+	     !(get(d, common + VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET); i++)
 		usleep(1000);
 	__sync_synchronize();
 }
