@@ -43,7 +43,8 @@ def boot(which, machine, name, do=None, patience=progress.PATIENCE):
     if name == "iommufd":
         machine = {**machine, "refused": machine["refused"].replace("VFIO_SET_IOMMU", "VFIO_GROUP_GET_DEVICE_FD")}
     options = [f"lab.do={do}"] * bool(do) + ["lab.open=1"] * ("iommufd" in build.KINDS)
-    options += ["lab.replace=1"] * refuses_replace(name, machine)
+    if refuses_replace(name, machine):
+        options += ["lab.replace=1", *[f"lab.refuse={machine['refuse']}"] * bool(machine["refuse"])]
     image, init = f"{qemu.kernel(machine, name)}/image", qemu.initramfs(machine, "init")
     with step(f"boot the {name} kernel on {machine['name']}"):
         records = qemu.guest(which, machine, name, image, init, " ".join(options), patience)

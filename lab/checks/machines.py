@@ -38,8 +38,8 @@ FOREIGN = {"stock": {"errno": 0, "called": True} if BASE == "6.1" else REFUSED, 
 
 
 def replaced(kernel, machine):
-    """A domain that the driver refuses, for a device that does DMA in another one. Stock's VT-d blocks the device first, and
-    it stays so until it is detached"""
+    """A domain that the driver refuses, for a device that does DMA in another one. Stock's VT-d and zPCI block the device
+    first, virtio leaves it in a domain without mappings, and it stays so until it is detached"""
     errno, *dead = machine["replace"].split(", ")[kernel == "patched"].split()
     return {"before": True, "errno": errno, "after": not dead, "others": True, "again": 0, "again_dma": not dead,
             "mended": True, "another": 0, "another_dma": True}

@@ -11,7 +11,8 @@
  * lab.replug=1 for those that a write outside shuts out until they are replugged,
  * so that only one of them makes one; lab.reset=METHOD chooses how VFIO resets;
  * lab.open=1 also measures a join until the devices are open; lab.replace=1 has
- * the driver refuse a replace of a domain.
+ * the driver refuse a replace of a domain, and lab.refuse=FUNCTION,N,VALUE by what a
+ * call beneath it returns.
  */
 #define _GNU_SOURCE
 #include "vfio.h"
@@ -230,6 +231,6 @@ int main(void)
 	join_injected(ENODEV);
 	foreign_domain();
 	if (*option("lab.replace="))
-		refused_replace();
+		refused_replace(!last_write());
 	end();
 }

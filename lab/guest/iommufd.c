@@ -69,12 +69,13 @@ static uint32_t new_queue(void)
 	return queue.out_fault_id;
 }
 
-void refused_replace(void)
+void refused_replace(bool outside)
 {
+	const char *refuse = option("lab.refuse=");
 	struct group *g = &groups[0], *other = &groups[1];
 	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
 	bool before, after, others, again_dma, another_dma, mended;
-	uint32_t ioas, dev, faults, plain;
+	uint32_t ioas, dev, refused, plain;
 	int err, again, another;
 
 	/* Who has a group open has its devices */
@@ -87,23 +88,28 @@ void refused_replace(void)
 	must(-attach(&g->dev[0], ioas), "the first attach");
 	must(-attach(&other->dev[0], ioas), "the second attach");
 	map_pages();
-	before = dma(g, true) && dma(other, true);
+	before = dma(g, outside) && dma(other, outside);
 
-	faults = new_hwpt(dev, ioas, new_queue());
+	refused = new_hwpt(dev, ioas, *refuse ? 0 : new_queue());
 	plain = new_hwpt(dev, ioas, 0);
-	err = attach(&g->dev[0], faults);
-	after = dma(g, true);
-	others = dma(other, true);
+	if (*refuse)
+		probe_set("refuse", refuse);
+	err = attach(&g->dev[0], refused);
+	errno = 0;
+	if (*refuse && !probe_get("refused"))
+		fail("there was no such call to be refused");
+	after = dma(g, outside);
+	others = dma(other, outside);
 	/* It is attached there, says iommufd, so this does nothing */
 	again = attach(&g->dev[0], ioas);
-	again_dma = dma(g, true);
+	again_dma = dma(g, outside);
 	/* That it can be mended shows that the device was blocked, and not broken */
 	must(ioctl(g->dev[0].fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach), "detach");
 	must(-attach(&g->dev[0], ioas), "attach after the detach");
-	mended = dma(g, true);
+	mended = dma(g, outside);
 	/* And that one that is not refused keeps DMA going */
 	another = attach(&g->dev[0], plain);
-	another_dma = dma(g, true);
+	another_dma = dma(g, outside);
 
 	report("{\"type\": \"replace\", \"before\": %s, \"errno\": %s, \"after\": %s, \"others\": %s, "
 	       "\"again\": %s, \"again_dma\": %s, \"mended\": %s, \"another\": %s, \"another_dma\": %s}",
@@ -111,8 +117,9 @@ void refused_replace(void)
 	       truth(again_dma), truth(mended), errno_name(another), truth(another_dma));
 }
 #else
-void refused_replace(void)
+void refused_replace(bool outside)
 {
+	(void)outside;
 	fail("refused_replace() without iommufd");
 }
 #endif

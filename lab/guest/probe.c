@@ -22,6 +22,9 @@
  *	if not 0, allocating a domain fails, as it does without memory
  * injected
  *	how often that happened
+ * refuse, refused
+ *	write FUNCTION,N,VALUE, and the Nth call of that function returns VALUE
+ *	and does nothing, once; refused says how often that happened
  * missed
  *	attaches that were not seen; if not 0, last cannot be trusted
  * foreign
@@ -37,7 +40,7 @@
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 
-static unsigned int last, target, error, exhausted;
+static unsigned int last, target, error, exhausted, refused;
 static atomic_t ids, injected;
 static char device[32];
 
@@ -237,6 +240,35 @@ static struct kretprobe attach_ret = {
 	.data_size = sizeof(unsigned int),
 };
 
+/* A call beneath the driver, of which one does nothing but return this */
+static char refuse_name[64];
+static long refuse_value;
+static int refuse_nth;
+
+static int refuse_call(struct kprobe *kp, struct pt_regs *regs)
+{
+	if (!refuse_nth || --refuse_nth)
+		return 0;
+	refused++;
+	return_now(regs, refuse_value);
+	return 1;
+}
+
+static struct kprobe refuse = { .pre_handler = refuse_call, .post_handler = not_optimised };
+
+static int refuse_set(const char *val, const struct kernel_param *kp)
+{
+	/* Once is enough: what is refused is refused at the end */
+	if (refuse.symbol_name)
+		return -EBUSY;
+	if (sscanf(val, "%63[^,],%d,%ld", refuse_name, &refuse_nth, &refuse_value) != 3)
+		return -EINVAL;
+	refuse.symbol_name = refuse_name;
+	return register_kprobe(&refuse);
+}
+
+static const struct kernel_param_ops refuse_param = { .set = refuse_set };
+
 /* Stands for another driver: it must never see a device that is not its own */
 static bool foreign_called;
 static int foreign_ret;
@@ -325,6 +357,8 @@ module_param(exhausted, uint, 0644);
 module_param_string(device, device, sizeof(device), 0644);
 module_param_named(injected, injected.counter, int, 0444);
 module_param_cb(foreign, &foreign_param, NULL, 0644);
+module_param_cb(refuse, &refuse_param, NULL, 0200);
+module_param(refused, uint, 0444);
 
 /* Count the calls of a function, by its symbol or address; one that is not there is an error. */
 static int watch(const char *name, const char *symbol, void *addr, kprobe_pre_handler_t handler)
@@ -421,6 +455,8 @@ static void stop(void)
 	while (ncounters)
 		unregister_kprobe(&counters[--ncounters].kp);
 	unregister_kretprobe(&attach_ret);
+	if (refuse.addr)
+		unregister_kprobe(&refuse);
 }
 
 static int __init probe_init(void)

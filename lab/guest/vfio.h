@@ -83,9 +83,10 @@ uint64_t aperture(void);
 
 /*
  * A device and another one are in a domain, and the first is to go to one that the
- * driver refuses. Reports if DMA goes on. Nobody can have the groups after that.
+ * driver refuses. Reports if DMA goes on, and, @outside, does not arrive elsewhere.
+ * Nobody can have the groups after that.
  */
-void refused_replace(void);
+void refused_replace(bool outside);
 
 /* --- DMA ---------------------------------------------------------------- */
 
