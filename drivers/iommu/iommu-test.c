@@ -933,7 +933,7 @@ static void test_debug_slow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
 	test_hw.sleep = 0;
 	KUNIT_EXPECT_EQ(test, test_told.times, 1);
-	KUNIT_EXPECT_PTR_EQ(test, test_told.op, test_attach_dev);
+	KUNIT_EXPECT_PTR_EQ(test, test_told.op, (const void *)test_attach_dev);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(test_told.why,
 					       " ms under group->mutex"),
 				  "%s", test_told.why);
