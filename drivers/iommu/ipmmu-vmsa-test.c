@@ -63,16 +63,27 @@ static void ipmmu_empty(struct kunit *test, struct iommu_domain *domain)
 	ipmmu_root.num_ctx = 8;
 }
 
+static int ipmmu_attach_to(struct iommu_domain *domain, struct iommu_domain *old)
+{
+	return domain->ops->attach_dev(domain, ipmmu_drv.dev, old);
+}
+
+static void ipmmu_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, ipmmu_attach_to(&ipmmu_iommu_identity_domain, domain), 0);
+	KUNIT_EXPECT_EQ(test, ipmmu_seen(test), 0);
+}
+
 static const struct attach_case ipmmu_cases[] = {
 	{ .name = "ipmmu_attach_device: no IPMMU", .first = true,
-	  .setup = ipmmu_none, .undo = ipmmu_again, .expect = -ENODEV },
+	  .setup = ipmmu_none, .undo = ipmmu_again, .expect = -ENXIO },
 	{ .name = "ipmmu_attach_device: the domain of another IPMMU",
 	  .setup = ipmmu_bind_other, .undo = ipmmu_unbind_other, .expect = -EINVAL },
 	{ .name = "ipmmu_domain_allocate_context: all contexts are taken",
 	  .setup = ipmmu_fill, .undo = ipmmu_empty, .expect = -ENOSPC },
 	{ .name = "ipmmu_domain_init_context: no page table",
 	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
-	{ .name = "ipmmu_domain_init_context: no page table in no domain", .first = true,
+	{ .name = "ipmmu_domain_init_context: no page table, from identity", .first = true,
 	  .call = "alloc_io_pgtable_ops", .expect = -ENOMEM },
 	{ .name = "ipmmu_attach_device: success", },
 };
@@ -94,16 +105,33 @@ static void ipmmu_flush(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &ipmmu_drv);
 	int i;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, ipmmu_drv.dev), 0);
+	KUNIT_ASSERT_EQ(test, ipmmu_attach_to(old, NULL), 0);
 	for (i = 0; i < 2; i++)
 		ipmmu_regs[IMUCTR(IPMMU_UTLB + i) / 4] &= ~IMUCTR_FLUSH;
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, ipmmu_drv.dev), 0);
+	KUNIT_ASSERT_EQ(test, ipmmu_attach_to(domain, old), 0);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_TRUE(test, ipmmu_regs[IMUCTR(IPMMU_UTLB + i) / 4] & BIT(1));
 	KUNIT_EXPECT_TRUE(test, ipmmu_root_regs[(2 * 0x40 + IMCTR) / 4] & BIT(1));
-	domain->ops->detach_dev(domain, ipmmu_drv.dev);
-	KUNIT_EXPECT_EQ(test, ipmmu_seen(test), 0);
+	ipmmu_leave(test, domain);
 	old->ops->free(old);
+	domain->ops->free(domain);
+}
+
+/* Identity writes nothing where no domain was before, and both micro-TLBs where one was. */
+static void ipmmu_identity(struct kunit *test)
+{
+	struct iommu_domain *identity = &ipmmu_iommu_identity_domain;
+	struct iommu_domain *domain = attach_test_alloc(test, &ipmmu_drv);
+	int i;
+
+	memset(ipmmu_regs, 0x55, sizeof(ipmmu_regs));
+	KUNIT_EXPECT_EQ(test, ipmmu_attach_to(identity, NULL), 0);
+	KUNIT_EXPECT_EQ(test, ipmmu_attach_to(identity, identity), 0);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(ipmmu_regs, 0x55, sizeof(ipmmu_regs)), NULL);
+	KUNIT_ASSERT_EQ(test, ipmmu_attach_to(domain, identity), 0);
+	ipmmu_leave(test, domain);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, ipmmu_regs[IMUCTR(IPMMU_UTLB + i) / 4], 0);
 	domain->ops->free(domain);
 }
 
@@ -150,7 +178,7 @@ static void ipmmu_registers(struct kunit *test)
 	ipmmu_root.num_ctx = g->features->number_of_contexts;
 	ipmmu_root.ctx[0] = g->taken;
 	ctx[IMBUSCR / 4] = U32_MAX;
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, ipmmu_drv.dev), 0);
+	KUNIT_ASSERT_EQ(test, ipmmu_attach_to(domain, &ipmmu_iommu_identity_domain), 0);
 	KUNIT_EXPECT_EQ(test, ipmmu_root.ctx[0], g->taken | BIT(g->id));
 	KUNIT_EXPECT_EQ(test, ipmmu_regs[g->utlb / 4],
 			IMUCTR_TTSEL_MMU(g->id) | IMUCTR_FLUSH | IMUCTR_MMUEN);
@@ -158,7 +186,7 @@ static void ipmmu_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctx[IMTTBCR / 4], g->ttbcr);
 	KUNIT_EXPECT_EQ(test, ctx[IMBUSCR / 4], g->buscr);
 	KUNIT_EXPECT_NE(test, ctx[IMTTLBR0 / 4] | ctx[IMTTUBR0 / 4], 0);
-	domain->ops->detach_dev(domain, ipmmu_drv.dev);
+	ipmmu_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, ipmmu_regs[g->utlb / 4], 0);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ(test, ctx[IMCTR / 4], IMCTR_FLUSH);
@@ -170,12 +198,8 @@ static void ipmmu_xlate(struct kunit *test)
 {
 	struct of_phandle_args args = { .args_count = 1, .args = { IPMMU_UTLB + 2 } };
 
-	attach_test.call = "iommu_fwspec_add_ids";
-	attach_test.nth = 1;
-	attach_test.ret = -ENOMEM;
+	attach_test_inject("iommu_fwspec_add_ids", 1, -ENOMEM);
 	KUNIT_EXPECT_EQ(test, ipmmu_of_xlate(ipmmu_drv.dev, &args), -ENOMEM);
-	KUNIT_EXPECT_PTR_EQ(test, ipmmu_probe_device(ipmmu_drv.dev), ERR_PTR(-ENODEV));
-	ipmmu_again(test, NULL);
 	KUNIT_EXPECT_EQ(test, ipmmu_of_xlate(ipmmu_drv.dev, &args), 0);
 	KUNIT_EXPECT_PTR_EQ(test, ipmmu_probe_device(ipmmu_drv.dev), &ipmmu.iommu);
 }
@@ -183,6 +207,7 @@ static void ipmmu_xlate(struct kunit *test)
 static int ipmmu_init(struct kunit *test)
 {
 	u32 ids[] = { IPMMU_UTLB, IPMMU_UTLB + 1 };
+	struct iommu_fwspec *fwspec;
 
 	memset(&attach_test, 0, sizeof(attach_test));
 	memset(ipmmu_regs, 0, sizeof(ipmmu_regs));
@@ -203,9 +228,13 @@ static int ipmmu_init(struct kunit *test)
 	ipmmu_other = ipmmu;
 	ipmmu_drv.ops = &ipmmu_ops;
 	ipmmu_drv.seen = ipmmu_seen;
+	ipmmu_drv.leave = ipmmu_leave;
 	ipmmu_drv.dev = attach_test_device(test, "ipmmu-client");
 	dev_iommu_priv_set(ipmmu_drv.dev, &ipmmu);
-	KUNIT_ASSERT_EQ(test, iommu_fwspec_init(ipmmu_drv.dev, NULL, &ipmmu_ops), 0);
+	/* To grow by one ID after the other */
+	fwspec = kzalloc(struct_size(fwspec, ids, 1), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fwspec);
+	dev_iommu_fwspec_set(ipmmu_drv.dev, fwspec);
 	return iommu_fwspec_add_ids(ipmmu_drv.dev, ids, ARRAY_SIZE(ids));
 }
 
@@ -220,6 +249,7 @@ static void ipmmu_exit(struct kunit *test)
 static struct kunit_case ipmmu_kunit[] = {
 	KUNIT_CASE_PARAM(ipmmu_attach, ipmmu_gen_params),
 	KUNIT_CASE(ipmmu_flush),
+	KUNIT_CASE(ipmmu_identity),
 	KUNIT_CASE_PARAM(ipmmu_registers, ipmmu_generation_gen_params),
 	KUNIT_CASE(ipmmu_xlate),
 	{}
@@ -230,3 +260,6 @@ static struct kunit_suite ipmmu_suite = {
 };
 
 kunit_test_suite(ipmmu_suite);
+
+MODULE_DESCRIPTION("KUnit test of the attach of ipmmu-vmsa.c");
+MODULE_LICENSE("GPL");
