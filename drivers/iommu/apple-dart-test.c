@@ -92,7 +92,12 @@ static void dart_attach(struct kunit *test)
 
 static void dart_attach_t8110(struct kunit *test)
 {
-	dart_set_hw(&apple_dart_hw_t8110);
+	static struct apple_dart_hw hw;
+
+	/* Its tables are of 16 KiB, and here of 4 */
+	hw = apple_dart_hw_t8110;
+	hw.ttbr_shift = DART_T8020_TTBR_SHIFT;
+	dart_set_hw(&hw);
 	attach_check(test, &dart_drv, test->param_value);
 }
 

@@ -339,6 +339,9 @@ static void __maybe_unused attach_case_desc(const struct attach_case *c, char *d
 #define pr_err(...)			ATTACH_TEST_PRINTS(pr_info, __VA_ARGS__)
 #define pr_warn(...)			ATTACH_TEST_PRINTS(pr_info, __VA_ARGS__)
 
+/* The core wants it to be called under a lock of its own. */
+#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
+
 /* Memory: the case names the call as the driver does. */
 #undef kmalloc
 #undef kzalloc

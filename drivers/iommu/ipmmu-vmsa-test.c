@@ -240,7 +240,9 @@ static int ipmmu_init(struct kunit *test)
 
 static void ipmmu_exit(struct kunit *test)
 {
-	iommu_fwspec_free(ipmmu_drv.dev);
+	/* iommu_fwspec_free() is not for modules */
+	kfree(dev_iommu_fwspec_get(ipmmu_drv.dev));
+	dev_iommu_fwspec_set(ipmmu_drv.dev, NULL);
 	attach_test_remove(ipmmu_drv.dev);
 	attach_test_remove(ipmmu.dev);
 	attach_test_remove(ipmmu_root.dev);

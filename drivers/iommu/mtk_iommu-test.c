@@ -66,8 +66,6 @@ static struct io_pgtable_ops *mtk_keep_table(struct io_pgtable_ops *ops)
 	GIVE(MEM, __p);								\
 	memset(__p, POISON_FREE, sizeof(*__p));					\
 	kfree(__p); })
-/* The core calls for it with a lock of its own. */
-#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "mtk_iommu.c"
 

@@ -21,8 +21,6 @@
 	attach_test.held[DMA]--;						\
 	if (__p)								\
 		dma_free_coherent(dev, size, __p, dma); })
-/* The core calls for it with a lock of its own. */
-#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "mtk_iommu_v1.c"
 

@@ -33,8 +33,6 @@ static int sun50i_assert(void)
 	sun50i_no_flush ? -ETIMEDOUT : FAIL_OR("readl_poll_timeout_atomic", 0); })
 #define reset_control_deassert(rst)	FAIL_OR("reset_control_deassert", sun50i_deassert())
 #define reset_control_assert(rst)	sun50i_assert()
-/* The core calls for it with a lock of its own. */
-#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "sun50i-iommu.c"
 

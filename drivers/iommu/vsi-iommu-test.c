@@ -26,8 +26,6 @@ static void vsi_check_list(struct list_head *node);
 #define list_del_init(node)	({ vsi_check_list(node); list_del_init(node); })
 #undef WARN_ON
 #define WARN_ON(cond)		KUNIT_EXPECT_FALSE(kunit_get_current_test(), cond)
-/* The core calls for it with a lock of its own. */
-#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "vsi-iommu.c"
 

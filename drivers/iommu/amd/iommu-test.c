@@ -132,7 +132,8 @@ static int amd_switch_on(const char *call, int what)
 #undef iommu_free_pages
 
 static u32 amd_regs[MMIO_CMD_TAIL_OFFSET / 4 + 1];
-static struct iommu_cmd amd_cmds[CMD_BUFFER_ENTRIES];
+/* A process has its page table here, too. */
+static struct iommu_cmd amd_cmds[CMD_BUFFER_ENTRIES] __aligned(PAGE_SIZE);
 static u64 amd_sem;
 static struct amd_iommu amd_unit;
 static struct dev_table_entry amd_table[8];
@@ -639,9 +640,9 @@ static void amd_alias_no_memory(struct kunit *test)
 	int alias = 5;
 
 	amd_aliases[amd_pdev.devfn] = alias;
-	/* The first is the reference on the IOMMU */
-	attach_test_inject("kzalloc", 2, 0);
+	attach_test_inject("kzalloc", 1, 0);
 	KUNIT_EXPECT_EQ(test, clone_alias(&amd_pdev, alias, &amd_pdev), -ENOMEM);
+	/* The first is the reference on the IOMMU */
 	attach_test_inject("kzalloc", 2, 0);
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, amd.dev, NULL), 0);
 	attach_test.call = NULL;

@@ -39,7 +39,6 @@ static struct pci_dev *intel_real_dma_dev(struct pci_dev *pdev);
 #define iopf_queue_flush_dev(dev)	((void)(dev))
 #define iommu_group_mutex_assert(dev)	((void)(dev))
 #define pci_real_dma_dev(pdev)		intel_real_dma_dev(pdev)
-#define dev_iommu_priv_set(dev, p)	((dev)->iommu->priv = (p))
 
 #include "trace.c"
 #undef CREATE_TRACE_POINTS

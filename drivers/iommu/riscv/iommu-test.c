@@ -15,6 +15,7 @@
 
 static void riscv_writel(u32 val, void *addr);
 
+#undef pr_fmt
 #undef writel_relaxed
 #undef kfree_rcu
 #define writel_relaxed(val, addr) riscv_writel(val, (__force void *)(addr))

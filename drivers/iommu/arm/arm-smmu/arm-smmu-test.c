@@ -652,7 +652,9 @@ static const struct smmu_setting {
 	{ .name = "arm_mmu500_reset: r2", .setup = smmu_mmu500,
 	  .regs = { { 0, ARM_SMMU_GR0_sACR, ~0,
 		      ARM_MMU500_ACR_SMTNMB_TLBEN | ARM_MMU500_ACR_S2CRB_TLBEN },
-		    { 2, ARM_SMMU_CB_ACTLR, ~0, 0 } } },
+		    { 2, ARM_SMMU_CB_ACTLR, ~0,
+		      IS_ENABLED(CONFIG_ARM_SMMU_MMU_500_CPRE_ERRATA) ?
+		      0 : ARM_MMU500_ACTLR_CPRE } } },
 	{ .name = "arm_smmu_device_reset: no bypass", .setup = smmu_no_bypass,
 	  .regs = { { 0, ARM_SMMU_GR0_sCR0, ARM_SMMU_sCR0_USFCFG, ARM_SMMU_sCR0_USFCFG } } },
 	{ .name = "arm_smmu_write_smr: a valid one", .setup = smmu_match,

@@ -258,7 +258,7 @@ static void qcom_unbind(struct kunit *test)
 	qcom_iommu_device_remove(to_platform_device(dev));
 	KUNIT_ASSERT_PTR_EQ(test, dev_get_drvdata(dev), (void *)qcom_iommus[0]);
 	qcom_iommu_ctx_remove(bank);
-	KUNIT_EXPECT_NULL(test, qcom_iommus[0]->ctxs[0]);
+	KUNIT_EXPECT_NULL(test, qcom_iommus[0]->ctxs[qcom_ctxs[0].asid]);
 }
 
 /* An IOMMU with a power domain, which the firmware does not restore */
