@@ -105,6 +105,18 @@ out:
 	return ret;
 }
 
+static int foo_set_dev_pasid(struct iommu_domain *domain, struct device *dev, u32 pasid)
+{
+	struct foo_master *master = dev_iommu_priv_get(dev);
+	int ret = -EINVAL;
+
+	if (!foo_ready(master->foo))	/* einval */
+		return ret;
+	if (domain->pgsize_bitmap != master->foo->pgsizes)
+		return ret;
+	return foo_find(master);
+}
+
 static int foo_identity_attach(struct iommu_domain *domain, struct device *dev)
 {
 	struct foo_master *master = dev_iommu_priv_get(dev);
@@ -129,6 +141,7 @@ static const struct iommu_ops foo_ops = {
 	.domain_alloc	= foo_domain_alloc,
 	.default_domain_ops = &(const struct iommu_domain_ops) {
 		.attach_dev	= foo_attach_dev,
+		.set_dev_pasid	= foo_set_dev_pasid,
 	},
 };
 

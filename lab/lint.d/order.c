@@ -5,6 +5,12 @@ static void foo_detach(struct foo_master *master)
 	master->domain = NULL;
 }
 
+static void foo_switch_to(const struct foo_domain *domain, struct foo_master *master)
+{
+	writel(domain->ttbr, master->foo->base + FOO_TTBR);
+	master->domain = domain;
+}
+
 static int foo_program(struct foo *foo, struct foo_domain *domain)
 {
 	u32 val;
@@ -145,6 +151,19 @@ undo:
 	return ret;
 }
 
+/* Once more what was done before is no way back */
+static int foo_attach_identity(struct iommu_domain *domain, struct device *dev)
+{
+	struct foo_master *master = dev_iommu_priv_get(dev);
+	int ret;
+
+	foo_switch_to(&foo_identity, master);	/* order */
+	ret = foo_program(master->foo, to_foo_domain(domain));
+	if (ret)
+		foo_switch_to(&foo_identity, master);
+	return ret;
+}
+
 /* Right: back to the old domain */
 static int bar_attach_again(struct iommu_domain *domain, struct device *dev)
 {
@@ -191,6 +210,7 @@ static const struct iommu_domain_ops foo_ops[] = {
 	{ .attach_dev = foo_attach_counted },
 	{ .attach_dev = foo_attach_all },
 	{ .attach_dev = foo_attach_nested },
+	{ .attach_dev = foo_attach_identity },
 	{ .attach_dev = bar_attach_dev },
 	{ .attach_dev = bar_attach_undone },
 	{ .attach_dev = bar_attach_again },

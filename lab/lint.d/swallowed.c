@@ -7,6 +7,9 @@ static int foo_command(struct foo *foo, u32 cmd)
 	return readl_poll_timeout(foo->base + FOO_STATUS, val, !(val & FOO_BUSY), 1, 100);
 }
 
+#define foo_command_sync(foo, cmd)	\
+	foo_command(foo, (cmd) | FOO_SYNC)
+
 static int foo_mode(struct foo *foo)
 {
 	return readl(foo->base + FOO_MODE);
@@ -73,6 +76,7 @@ static int foo_attach_dev(struct iommu_domain *domain, struct device *dev)
 	entry->dev = dev;
 	pm_runtime_get_sync(master->foo->dev);	/* swallowed */
 	WARN_ON(foo_command(master->foo, FOO_ON));	/* swallowed */
+	foo_command_sync(master->foo, FOO_FLUSH);	/* swallowed */
 	foo_mode(master->foo);
 	foo_flush(master->foo);
 	foo_wait(master->foo);

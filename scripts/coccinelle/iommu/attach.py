@@ -87,7 +87,7 @@ def functions(file):
 
 class Driver:
     def __init__(self, files):
-        self.files, self.functions, self.fields, self.callbacks = files, {}, {}, {}
+        self.files, self.functions, self.fields, self.macros, self.callbacks = files, {}, {}, {}, {}
         texts = []
         for file in files:
             text, found = functions(file)
@@ -98,6 +98,9 @@ class Driver:
             for m in re.finditer(r"\.(\w+)\s*=\s*&?(\w+)\s*[,;}\n]", text):
                 if m[2] in self.functions:
                     self.fields.setdefault(m[1], set()).add(m[2])
+            for m in re.finditer(r"^#define (\w+)\((?:\\\n|.)*", text, re.M):       # what it ends in is its value
+                if called := [c for c in re.findall(r"\b(\w+)\(", m[0]) if c in self.functions]:
+                    self.macros[m[1]] = called[-1]
             for m in re.finditer(r"\bstruct\s+iommu_(?:domain_)?ops\b[^;={(]*(?:=|\))\s*\{", text):
                 block = text[m.end():m.end() + 4000]
                 block = block[:re.search(r"^\t?\}", block + "\n}", re.M).start()]
@@ -339,7 +342,7 @@ class At:
 
 def cases(f, p):
     """[(position, condition)] of an errno at a position: its own, or where it is set in advance (`ret = -EINVAL;`, then
-    `if (...) goto out;`), those of the ifs that go out with it"""
+    `if (...) goto out;` or `return ret;`), those of the ifs that go out with it"""
     text = f.body[offset(f, p):]
     if not re.search(r"(?:\breturn|[^=!<>]=)\s*-$", text[:int(p.column)]):
         return []
@@ -352,7 +355,7 @@ def cases(f, p):
         if not n[0].startswith("if"):
             break
         cond = ",".join(arguments(rest, 4))
-        if re.match(r"\s*(\{\s*)?(\w+\([^;]*\);\s*)?goto\b", rest[4 + len(cond) + 1:]):
+        if re.match(rf"\s*(\{{\s*)?(\w+\([^;]*\);\s*)?(goto\b|return {m[1]};)", rest[4 + len(cond) + 1:]):
             res.append((At(p, int(p.line) + text[:m.end(1) + 3 + n.start()].count("\n")), cond))
     return res
 

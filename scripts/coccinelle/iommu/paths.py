@@ -424,7 +424,7 @@ class Walk:
         for v, p in re.findall(r"\b(\w+)\s*=\s*&?\(?(\w+)\)?(?:(?:->|\.)\w+)*\s*;", f.body):
             if p in self.params and v in self.locals:
                 self.params.setdefault(v, self.params[p])
-        self.conds = {}
+        self.conds, self.firsts = {}, {}
         # an object whose last field says that the others count: if (x->done) return; ... x->done = true
         m = re.match(r"[^{}]*?\bif\s*\((\w+)->(\w+)\)\s*(?:goto|return)", f.body)
         self.latch = m[1] if m and re.search(rf"\b{m[1]}->{m[2]}\s*=\s*(true|1);", f.body) else None
@@ -682,6 +682,7 @@ class Walk:
         place = re.compile(rf"\b{name}\s*\(").search(self.f.body, at)
         line, text = self.line(place.start() if place else at), f"{name}()"
         names = self.a.callees(self.f, name, before)
+        self.firsts[name, line] = args[0].strip() if args else ""
         sums = [(g, self.a.summary(g)) for g in names if g != self.f.name]
         undo = bool(UNDO.search(name)) and not LOCK.match(name)
         items = set(w.items)
@@ -785,6 +786,9 @@ class Walk:
         if i.kind == "set":
             return i.key in sets or (undo or re.match("mem(set|cpy)", name)) and any(
                 re.fullmatch(rf"&?({re.escape(re.split('->|[.]', i.text)[0].lstrip('*('))}|{re.escape(i.text)})", x.strip()) for x in args)
+        if i.kind == "call" and i.key == name and i.f is self.f and re.match(r"&\w+$", args[0].strip() if args else "") and (
+                args[0].strip() == self.firsts.get((name, i.line))):
+            return False        # the same once more
         if i.kind != "set" and i.f.name != self.f.name and i.f.name in self.a.reach(name):
             return True
         if DOWN.search(i.key):
@@ -961,6 +965,8 @@ def fails(a, name, member):
     """Whether a call returns an errno that says something"""
     if member and re.fullmatch(attach.CALLBACKS, name):
         return True
+    if not member:
+        name = a.driver.macros.get(name, name)
     found = a.driver.fields.get(name, ()) if member else [name] if name in a.driver.functions else []
     if not found:
         return not member and bool(FAIL.match(name)) and not name.startswith("xa_err")
