@@ -11,6 +11,10 @@ import trees
 from base import get_base
 from lib import BASE, BUILD, LAB, TOP, lock, need, result, run, write
 
+# How all trace events are written
+EVENT = re.compile(r"CHECK:(PARENTHESIS_ALIGNMENT|OPEN_ENDED_LINE|SPACING):(?s:.*)\n"
+                   r"\+(#define TRACE_INCLUDE_|DE(CLARE|FINE)_EVENT|\s*T(RACE|P)_)")
+
 
 def kernel_doc(tool, commit, files, tmp):
     """The set of messages that kernel-doc has for files of a commit, without line numbers"""
@@ -27,18 +31,20 @@ def kernel_doc(tool, commit, files, tmp):
 
 def checkpatch(mail, tree, base):
     """What checkpatch --strict says of a mail. Not of names that the kernel has: a test must use its driver's. Nor of
-    the commit that it fixes: the base has no history to look it up in."""
+    the commit that it fixes: the base has no history to look it up in. Nor of EVENT."""
     res = run(["perl", "scripts/checkpatch.pl", "--strict", "--quiet", "--show-types", "--color=never",
                "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID", mail], check=False, cwd=tree,
               env=dict(os.environ, PATH=f"/usr/bin:{os.environ['PATH']}"))   # spdxcheck: Debian's python3
     text = (res.stdout + res.stderr).strip()
     if res.returncode and not text:
         return f"checkpatch.pl failed with exit status {res.returncode}"
-    if not re.search("CAMELCASE|:ENOSYS:", text):
+    if not re.search("CAMELCASE|:ENOSYS:|TRACE_", text):
         return text
     kept = []
     for block in re.split(r"\n\n+", text):
         if "WARNING:ENOSYS:" in block and "-test.c:" in block:      # what the driver returns
+            continue
+        if EVENT.search(block):
             continue
         name = re.match(r"CHECK:CAMELCASE: Avoid CamelCase: <(\w+)>", block)
         if not name or run(["git", f"--git-dir={trees.REPO}", "grep", "-qw", name[1], base, "--", "drivers/iommu", "include"],

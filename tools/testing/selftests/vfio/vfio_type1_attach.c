@@ -1094,8 +1094,8 @@ static void expect_events(struct __test_metadata *_metadata, struct world *w,
 }
 
 #define TYPE1		"vfio_type1_attach: container=P1 groupID=%d "
-#define FAILED(dev)	"attach_device_failed: IOMMU: groupID=%d device=" dev ".d " \
-			"iommu=iommu-sim." dev " probe=sim_probe_device domain="
+#define FAILED(dev)	"attach_device_failed: IOMMU: groupID=%d device=" dev ".d "
+#define BEHIND(iommu)	"iommu=iommu-sim." iommu " probe=sim_probe_device domain="
 #define BY(err)		" type=unmanaged attach=sim_attach_dev pasid=0 error=-" err "\n"
 #define EVENTS(...)	CALL(expect_events, __VA_ARGS__)
 
@@ -1122,19 +1122,19 @@ TEST_F(trace, mismatch)
 	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
 	MAP_ALL();
 	JOIN("b/d", FRESH);
-	EVENTS(FAILED("b") "P2" BY("22")
+	EVENTS(FAILED("b") BEHIND("b") "P2" BY("22")
 	       TYPE1 "index=0 domain=P2 error=-22 next\n"
 	       TYPE1 "index=1 domain=P3 error=0 fresh\n", "b/d");
 	JOIN("x/d", FRESH);
-	EVENTS(FAILED("x") "P3" BY("22")
+	EVENTS(FAILED("x") BEHIND("x") "P3" BY("22")
 	       TYPE1 "index=0 domain=P3 error=-22 next\n"
-	       FAILED("x") "P2" BY("22")
+	       FAILED("x") BEHIND("x") "P2" BY("22")
 	       TYPE1 "index=1 domain=P2 error=-22 next\n"
 	       TYPE1 "index=2 domain=P4 error=0 fresh\n", "x/d");
 	JOIN("c/d", SAME);
-	EVENTS(FAILED("c") "P4" BY("22")
+	EVENTS(FAILED("c") BEHIND("c") "P4" BY("22")
 	       TYPE1 "index=0 domain=P4 error=-22 next\n"
-	       FAILED("c") "P3" BY("22")
+	       FAILED("c") BEHIND("c") "P3" BY("22")
 	       TYPE1 "index=1 domain=P3 error=-22 next\n"
 	       TYPE1 "index=2 domain=P2 error=0 reuse\n", "c/d");
 }
@@ -1148,18 +1148,18 @@ TEST_F(trace, hard_error)
 	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
 	ASSERT_EQ(0, sim_fail("c", "attach", 1, ENOMEM, 1));
 	NO_JOIN("c/d", -ENOMEM);
-	EVENTS(FAILED("c") "P2" BY("12")
+	EVENTS(FAILED("c") BEHIND("c") "P2" BY("12")
 	       TYPE1 "index=0 domain=P2 error=-12 fail\n", "c/d");
 	ASSERT_EQ(0, sim_fail("x", "attach", 2, ENOSPC, 1));
 	NO_JOIN("x/d", -ENOSPC);
-	EVENTS(FAILED("x") "P2" BY("22")
+	EVENTS(FAILED("x") BEHIND("x") "P2" BY("22")
 	       TYPE1 "index=0 domain=P2 error=-22 next\n"
-	       FAILED("x") "P3" BY("28")
+	       FAILED("x") BEHIND("x") "P3" BY("28")
 	       TYPE1 "index=1 domain=0 error=-28 fail\n", "x/d");
 	/* Without a domain nobody is asked */
 	ASSERT_EQ(0, sim_fail(".", "alloc", 1, ENOMEM, 1));
 	NO_JOIN("x/d", -ENOMEM);
-	EVENTS(FAILED("x") "P2" BY("22")
+	EVENTS(FAILED("x") BEHIND("x") "P2" BY("22")
 	       TYPE1 "index=0 domain=P2 error=-22 next\n"
 	       TYPE1 "index=1 domain=0 error=-12 fail\n", "x/d");
 }
@@ -1192,7 +1192,7 @@ TEST_F(trace, undone)
 	EVENTS(TYPE1 "index=0 domain=P2 error=0 fresh\n", "a/d");
 	ASSERT_EQ(0, sim_fail("b", "map", 2, ENOMEM, 1));
 	NO_JOIN("b/d", -ENOMEM);
-	EVENTS(FAILED("b") "P2" BY("22")
+	EVENTS(FAILED("b") BEHIND("b") "P2" BY("22")
 	       TYPE1 "index=0 domain=P2 error=-22 next\n"
 	       TYPE1 "index=1 domain=P3 error=0 fresh\n"
 	       TYPE1 "index=1 domain=P3 error=-12 undo\n", "b/d");
