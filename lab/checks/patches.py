@@ -38,7 +38,7 @@ def checkpatch(mail, tree, base):
     text = (res.stdout + res.stderr).strip()
     if res.returncode and not text:
         return f"checkpatch.pl failed with exit status {res.returncode}"
-    if not re.search("CAMELCASE|:ENOSYS:|TRACE_", text):
+    if not re.search("CAMELCASE|:ENOSYS:|TP_|TRACE_", text):
         return text
     kept = []
     for block in re.split(r"\n\n+", text):
