@@ -17,6 +17,7 @@
 #define readl_poll_timeout_atomic(addr, val, ...) ({				\
 	u32 *__val = &(val);							\
 										\
+	(void)(addr);								\
 	*__val = 0;								\
 	FAIL_OR("readl_poll_timeout_atomic", 0); })
 

@@ -30,6 +30,15 @@ static int mtk_update_ports(u32 mask, u32 val)
 	return 0;
 }
 
+static void mtk_smc(unsigned long what, unsigned long cmd, unsigned long ports,
+		    unsigned long enable, unsigned long a4, unsigned long a5,
+		    unsigned long a6, unsigned long a7, struct arm_smccc_res *res)
+{
+	res->a0 = mtk_firmware_says;
+	if (!res->a0)
+		mtk_update_ports(ports, enable ? ports : 0);
+}
+
 static struct io_pgtable_ops *mtk_keep_table(struct io_pgtable_ops *ops)
 {
 	if (ops)
@@ -38,14 +47,11 @@ static struct io_pgtable_ops *mtk_keep_table(struct io_pgtable_ops *ops)
 }
 
 #undef regmap_update_bits
-#define regmap_update_bits(map, reg, mask, val) \
-	FAIL_OR("regmap_update_bits", mtk_update_ports(mask, val))
+#define regmap_update_bits(map, reg, mask, val)					\
+	((void)(map), (void)(reg),						\
+	 FAIL_OR("regmap_update_bits", mtk_update_ports(mask, val)))
 #undef arm_smccc_smc
-#define arm_smccc_smc(what, cmd, ports, enable, a4, a5, a6, a7, res) do {	\
-	(res)->a0 = mtk_firmware_says;						\
-	if (!(res)->a0)								\
-		mtk_update_ports(ports, (enable) ? (ports) : 0);		\
-} while (0)
+#define arm_smccc_smc(...)	mtk_smc(__VA_ARGS__)
 #define synchronize_irq(irq)	((void)(irq))
 #define iommu_group_alloc()	({ mtk_group_refs++; iommu_group_alloc(); })
 #define iommu_group_ref_get(g)	({ mtk_group_refs++; iommu_group_ref_get(g); })
@@ -320,7 +326,8 @@ static void mtk_fresh(struct kunit *test)
 		attach_test.call = calls[i];
 		attach_test.nth = 1;
 		attach_test.ret = -EIO;
-		KUNIT_EXPECT_NE_MSG(test, domain->ops->attach_dev(domain, mtk.dev, NULL), 0, calls[i]);
+		KUNIT_EXPECT_NE_MSG(test, domain->ops->attach_dev(domain, mtk.dev, NULL), 0,
+				    calls[i]);
 		KUNIT_EXPECT_PTR_EQ_MSG(test, mtk_banks[0][0].m4u_dom, NULL, calls[i]);
 		KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, mtk_other_m4u, NULL), 0,
 				    calls[i]);

@@ -19,12 +19,12 @@ static void rk_barrier(struct device *dev);
 static int rk_enable_clocks(void);
 
 #undef clk_bulk_enable
-#define clk_bulk_enable(n, c)			({ (void)(c); rk_enable_clocks(); })
+#define clk_bulk_enable(n, c)			({ (void)(n); (void)(c); rk_enable_clocks(); })
 #define pm_runtime_barrier(dev)			rk_barrier(dev)
 #define pm_runtime_get_noresume(dev)		({ (void)(dev); attach_test.held[PM]++; })
-#define pm_runtime_get_if_active(dev)		(rk_on > 0 ? attach_test.held[PM]++, 1 : rk_on)
+#define pm_runtime_get_if_active(...)		(rk_on > 0 ? attach_test.held[PM]++, 1 : rk_on)
 #undef pm_runtime_get_if_in_use
-#define pm_runtime_get_if_in_use(dev) \
+#define pm_runtime_get_if_in_use(...) \
 	(rk_on > 0 && attach_test.held[PM] ? attach_test.held[PM]++, 1 : min(rk_on, 0))
 /* Here it is expected. */
 #undef WARN_ON_ONCE
@@ -104,9 +104,10 @@ static int rk_enable_clocks(void)
 	ret = TAKE_ERR(CLK, "clk_bulk_enable", 0);
 	/* It goes on to walk this table, and so must the domain go on to flush it. */
 	if (ret && table) {
+		struct rk_iommu_domain *domain = to_rk_domain(rk_iommu.domain);
+
 		KUNIT_ASSERT_PTR_NE(test, rk_iommu.domain, &rk_identity_domain);
-		KUNIT_EXPECT_EQ(test, table,
-				rk_iommu.rk_ops->mk_dtentries(to_rk_domain(rk_iommu.domain)->dt_dma));
+		KUNIT_EXPECT_EQ(test, table, rk_iommu.rk_ops->mk_dtentries(domain->dt_dma));
 	}
 	return ret;
 }
@@ -282,8 +283,8 @@ static void rk_zap(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
 	rk_idle(test, domain);
-	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SPAGE_SIZE, 1, IOMMU_READ,
-						     GFP_KERNEL, &mapped), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SPAGE_SIZE, 1,
+						     IOMMU_READ, GFP_KERNEL, &mapped), 0);
 	rk_regs[1][RK_MMU_ZAP_ONE_LINE / 4] = 0;
 	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_4M, SPAGE_SIZE, 1, NULL),
 			SPAGE_SIZE);

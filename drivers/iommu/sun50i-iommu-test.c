@@ -29,10 +29,11 @@ static int sun50i_assert(void)
 #define readl_poll_timeout_atomic(addr, val, ...) ({				\
 	u32 *__val = &(val);							\
 										\
+	(void)(addr);								\
 	*__val = 0;								\
 	sun50i_no_flush ? -ETIMEDOUT : FAIL_OR("readl_poll_timeout_atomic", 0); })
-#define reset_control_deassert(rst)	FAIL_OR("reset_control_deassert", sun50i_deassert())
-#define reset_control_assert(rst)	sun50i_assert()
+#define reset_control_deassert(...)	FAIL_OR("reset_control_deassert", sun50i_deassert())
+#define reset_control_assert(...)	sun50i_assert()
 
 #include "sun50i-iommu.c"
 

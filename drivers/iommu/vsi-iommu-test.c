@@ -20,10 +20,16 @@ static void vsi_check_list(struct list_head *node);
 #define writel(value, addr)	vsi_write(value, addr)
 #undef spin_lock_irqsave
 #define spin_lock_irqsave(lock, flags) do {					\
-	vsi_check_lock(lock);							\
-	raw_spin_lock_irqsave(spinlock_check(lock), flags);			\
+	spinlock_t *__vsi_lock = (lock);					\
+										\
+	vsi_check_lock(__vsi_lock);						\
+	raw_spin_lock_irqsave(spinlock_check(__vsi_lock), flags);		\
 } while (0)
-#define list_del_init(node)	({ vsi_check_list(node); list_del_init(node); })
+#define list_del_init(node) ({							\
+	struct list_head *__node = (node);					\
+										\
+	vsi_check_list(__node);							\
+	list_del_init(__node); })
 #undef WARN_ON
 #define WARN_ON(cond)		KUNIT_EXPECT_FALSE(kunit_get_current_test(), cond)
 

@@ -90,7 +90,8 @@ static int amd_switch_on(const char *call, int what)
 #undef writel
 #undef WARN_ON
 #undef iommu_free_pages
-#define __setup(str, fn)		ATTACH_TEST_UNUSED(fn)
+#define __setup(str, fn)							\
+	static __maybe_unused const void * const __UNIQUE_ID(unused)[] = { (str), &(fn) }
 #define writel(val, addr)		amd_writel(val, (__force void *)(addr))
 /* The timeouts are loops, which need not take long */
 #define udelay(usecs)			((void)(usecs))
@@ -105,20 +106,20 @@ static int amd_switch_on(const char *call, int what)
 #define mmu_notifier_unregister(...)	((void)0)
 /* Interrupts are not remapped, and a kernel that never does lacks what for */
 #define irq_remapping_enabled		amd_irq_remapping
-#define pci_ats_supported(pdev)		true
-#define pci_ats_queue_depth(pdev)	1
-#define pci_prepare_ats(pdev, shift)	((void)(pdev))
-#define pci_pri_supported(pdev)		true
-#define pci_pasid_features(pdev)	0
-#define pci_max_pasids(pdev)		SZ_1M
-#define pci_prg_resp_pasid_required(pdev) true
-#define pci_reset_pri(pdev)		FAIL_OR("pci_reset_pri", 0)
-#define pci_enable_pasid(pdev, feat)	amd_switch_on("pci_enable_pasid", PASID_ON)
-#define pci_enable_pri(pdev, reqs)	amd_switch_on("pci_enable_pri", PRI_ON)
-#define pci_enable_ats(pdev, shift)	amd_switch_on("pci_enable_ats", ATS_ON)
-#define pci_disable_pasid(pdev)		(amd_on &= ~PASID_ON)
-#define pci_disable_pri(pdev)		(amd_on &= ~PRI_ON)
-#define pci_disable_ats(pdev)		(amd_on &= ~ATS_ON)
+#define pci_ats_supported(...)		true
+#define pci_ats_queue_depth(...)	1
+#define pci_prepare_ats(pdev, ...)	((void)(pdev))
+#define pci_pri_supported(...)		true
+#define pci_pasid_features(...)		0
+#define pci_max_pasids(...)		SZ_1M
+#define pci_prg_resp_pasid_required(...) true
+#define pci_reset_pri(...)		FAIL_OR("pci_reset_pri", 0)
+#define pci_enable_pasid(...)		amd_switch_on("pci_enable_pasid", PASID_ON)
+#define pci_enable_pri(...)		amd_switch_on("pci_enable_pri", PRI_ON)
+#define pci_enable_ats(...)		amd_switch_on("pci_enable_ats", ATS_ON)
+#define pci_disable_pasid(...)		(amd_on &= ~PASID_ON)
+#define pci_disable_pri(...)		(amd_on &= ~PRI_ON)
+#define pci_disable_ats(...)		(amd_on &= ~ATS_ON)
 
 #include "init.c"
 #include "quirks.c"
@@ -362,11 +363,10 @@ static void amd_fill(struct kunit *test, struct iommu_domain *domain)
 /* Commands were given up, or waited for in vain. */
 static void amd_repair(struct kunit *test, struct iommu_domain *domain)
 {
-	if (amd_queue == FULL) {
+	if (amd_queue == FULL)
 		KUNIT_EXPECT_FALSE(test, amd_flushed(CMD_INV_IOMMU_PAGES, 7));
-	} else {
+	else
 		KUNIT_EXPECT_LT(test, amd_sem, amd_unit.cmd_sem_val);
-	}
 	amd_queue = WORKS;
 	amd_unit.cmd_buf_head = amd_unit.cmd_buf_tail;
 	amd_regs[MMIO_CMD_HEAD_OFFSET / 4] = amd_unit.cmd_buf_tail;
@@ -498,7 +498,8 @@ static void amd_identity(struct kunit *test)
 	amd_iommu_snp_en = false;
 	KUNIT_EXPECT_EQ(test, amd_move(identity, NULL), 0);
 	KUNIT_EXPECT_EQ(test, FIELD_GET(DTE_MODE_MASK, amd_dte()[0]), 0);
-	KUNIT_EXPECT_EQ(test, amd_dte()[0] & (DTE_FLAG_IR | DTE_FLAG_GV), DTE_FLAG_IR | DTE_FLAG_GV);
+	KUNIT_EXPECT_EQ(test, amd_dte()[0] & (DTE_FLAG_IR | DTE_FLAG_GV),
+			DTE_FLAG_IR | DTE_FLAG_GV);
 	KUNIT_EXPECT_EQ(test, amd_dte()[1] & DTE_DOMID_MASK, amd_data()->gcr3_info.domid);
 	amd_leave(test);
 	attach_test_same(test, held, "after all domains are left");
@@ -804,10 +805,11 @@ struct amd_pasid {
 
 static void amd_no_pasids(struct kunit *test, struct iommu_domain *domain)
 {
+	struct iommu_domain *identity = amd_iommu_ops.identity_domain;
+
 	amd_leave(test);
 	attach_test_inject("pci_enable_pasid", 1, -EINVAL);
-	KUNIT_ASSERT_EQ(test, amd_iommu_ops.identity_domain->ops->attach_dev(
-				amd_iommu_ops.identity_domain, amd.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, identity->ops->attach_dev(identity, amd.dev, NULL), 0);
 }
 
 static void amd_no_table(struct kunit *test, struct iommu_domain *domain)

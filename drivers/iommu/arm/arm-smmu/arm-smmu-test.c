@@ -24,14 +24,15 @@
 
 /* The firmware, its help with a TLB that hangs, and no time to wait for that */
 #define qcom_scm_is_available()			true
-#define qcom_scm_qsmmu500_wait_safe_toggle(on) \
+#define qcom_scm_qsmmu500_wait_safe_toggle(...) \
 	FAIL_OR("qcom_scm_qsmmu500_wait_safe_toggle", 0)
-#define qcom_smmu_tlb_sync_debug(smmu)		(attach_test.prints++)
+#define qcom_smmu_tlb_sync_debug(...)		(attach_test.prints++)
 #undef udelay
 #define udelay(us)				((void)(us))
 #define __pm_runtime_put_autosuspend(dev)	attach_test_pm_put(dev)
-#define devm_request_threaded_irq(dev, irq, handler, fn, ...) \
-	TAKE_ERR(IRQ, "devm_request_threaded_irq", ((void)(dev), (void)(irq), (void)(fn), 0))
+#define devm_request_threaded_irq(dev, irq, handler, fn, ...)			\
+	TAKE_ERR(IRQ, "devm_request_threaded_irq",				\
+		 ((void)(dev), (void)(irq), (void)(handler), (void)(fn), 0))
 /* Which SoC it is */
 #define of_device_is_compatible(np, name) \
 	((void)(np), smmu_soc && !strcmp(name, smmu_soc))

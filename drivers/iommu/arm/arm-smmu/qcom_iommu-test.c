@@ -15,7 +15,7 @@
 #include "../../attach-test.h"
 
 /* The firmware, the clocks, and a TLB that needs no time */
-#define qcom_scm_restore_sec_cfg(id, spare)	FAIL_OR("qcom_scm_restore_sec_cfg", 0)
+#define qcom_scm_restore_sec_cfg(...)		FAIL_OR("qcom_scm_restore_sec_cfg", 0)
 #define clk_bulk_prepare_enable(n, c) \
 	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(n), (void)(c), 0))
 #define clk_bulk_disable_unprepare(n, c) ({ (void)(n); (void)(c); attach_test.held[CLK]--; })
@@ -25,7 +25,7 @@
 #define iommu_device_sysfs_remove(iommu)	((void)(iommu))
 #define iommu_device_unregister(iommu)		((void)(iommu))
 #undef readl_poll_timeout
-#define readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) \
+#define readl_poll_timeout(addr, val, cond, ...) \
 	((val) = readl(addr), (cond) ? 0 : -ETIMEDOUT)
 
 static void qcom_unlock(struct mutex *lock);
