@@ -45,13 +45,6 @@ static u64 mtk_v1_seen(struct kunit *test)
 	return mtk_v1_seen_by(mtk_v1.dev);
 }
 
-static void mtk_v1_leave(struct kunit *test, struct iommu_domain *domain)
-{
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_identity_attach(&mtk_iommu_v1_identity_domain,
-							   mtk_v1.dev, domain), 0);
-	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), 0);
-}
-
 static void mtk_v1_map_by(struct kunit *test, struct iommu_domain *domain)
 {
 	mtk_v1_mapping.domain = domain;
@@ -72,14 +65,12 @@ static void mtk_v1_attach(struct kunit *test)
 	attach_check(test, &mtk_v1, test->param_value);
 }
 
-/* There is no table for it, and none is made. */
+/* By design a success, and nothing is done. */
 static void mtk_v1_not_of_mapping(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &mtk_v1);
 
-	attach_test.prints = 0;
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), -EINVAL);
-	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_m4u.larb_imu[1].mmu, 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
 	mtk_iommu_v1_domain_free(domain);
@@ -100,16 +91,16 @@ static void mtk_v1_two_devices(struct kunit *test)
 	u64 seen;
 
 	mtk_v1_map_by(test, domain);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
 	seen = mtk_v1_seen(test);
 	KUNIT_EXPECT_NE(test, seen, 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), 0);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1_other, NULL),
-			0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1_other), 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), seen);
-	mtk_v1_leave(test, domain);
+	mtk_iommu_v1_detach_device(domain, mtk_v1.dev);
+	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), seen);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), seen);
 	mtk_iommu_v1_domain_free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
@@ -117,14 +108,12 @@ static void mtk_v1_two_devices(struct kunit *test)
 
 static struct device *mtk_v1_client(struct kunit *test, u32 port)
 {
+	static struct device_node m4u_node;
+	struct of_phandle_args args = { .np = &m4u_node, .args_count = 1, .args = { port } };
 	struct device *dev = attach_test_device(test, "mtk-v1-client");
-	struct iommu_fwspec *fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 1), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, fwspec);
-	fwspec->num_ids = 1;
-	fwspec->ids[0] = port;
-	dev_iommu_fwspec_set(dev, fwspec);
 	dev_iommu_priv_set(dev, &mtk_v1_m4u);
+	KUNIT_ASSERT_EQ(test, mtk_iommu_v1_create_mapping(dev, &args), 0);
 	return dev;
 }
 
@@ -139,7 +128,6 @@ static int mtk_v1_init(struct kunit *test)
 	mtk_v1_m4u.mapping = &mtk_v1_mapping;
 	mtk_v1.ops = &mtk_iommu_v1_ops;
 	mtk_v1.seen = mtk_v1_seen;
-	mtk_v1.leave = mtk_v1_leave;
 	mtk_v1.dev = mtk_v1_client(test, MT2701_M4U_PORT_VDEC_MC_EXT);
 	mtk_v1_other = mtk_v1_client(test, MT2701_M4U_PORT_VDEC_PP_EXT);
 	return 0;
@@ -147,7 +135,9 @@ static int mtk_v1_init(struct kunit *test)
 
 static void mtk_v1_exit(struct kunit *test)
 {
+	iommu_fwspec_free(mtk_v1_other);
 	attach_test_remove(mtk_v1_other);
+	iommu_fwspec_free(mtk_v1.dev);
 	attach_test_remove(mtk_v1.dev);
 	attach_test_remove(mtk_v1_m4u.dev);
 }

@@ -7,25 +7,21 @@
  */
 #include <linux/clk.h>
 #include <linux/delay.h>
-#include <linux/firmware/qcom/qcom_scm.h>
 #include <linux/iopoll.h>
 #include <linux/of_address.h>
 #include <linux/of_device.h>
+#include <linux/qcom_scm.h>
 
 #include "../../attach-test.h"
 
 /* The firmware, the clocks, and a TLB that needs no time */
-#define qcom_scm_restore_sec_cfg(...)		FAIL_OR("qcom_scm_restore_sec_cfg", 0)
+#define qcom_scm_restore_sec_cfg(id, spare)	FAIL_OR("qcom_scm_restore_sec_cfg", 0)
 #define clk_bulk_prepare_enable(n, c) \
-	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(n), (void)(c), 0))
-#define clk_bulk_disable_unprepare(n, c) ({ (void)(n); (void)(c); attach_test.held[CLK]--; })
+	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(c), 0))
+#define clk_bulk_disable_unprepare(n, c)	({ (void)(c); attach_test.held[CLK]--; })
 #define pm_runtime_status_suspended(dev)	((void)(dev), !attach_test.held[CLK])
-/* There is nothing to unregister. */
-#define pm_runtime_force_suspend(dev)		((void)(dev))
-#define iommu_device_sysfs_remove(iommu)	((void)(iommu))
-#define iommu_device_unregister(iommu)		((void)(iommu))
 #undef readl_poll_timeout
-#define readl_poll_timeout(addr, val, cond, ...) \
+#define readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) \
 	((val) = readl(addr), (cond) ? 0 : -ETIMEDOUT)
 
 static void qcom_unlock(struct mutex *lock);
@@ -73,25 +69,14 @@ static int qcom_suspend(struct device *dev)
 	return FAIL_OR("suspend", ret);
 }
 
-static int qcom_attach_to(struct iommu_domain *domain, struct device *dev,
-			  struct iommu_domain *old)
-{
-	return domain->ops->attach_dev(domain, dev, old);
-}
-
-static void qcom_leave(struct kunit *test, struct iommu_domain *domain)
-{
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom.dev, domain), 0);
-}
-
 static void qcom_no_iommu(struct kunit *test, struct iommu_domain *domain)
 {
-	dev_iommu_priv_set(qcom.dev, NULL);
+	dev_iommu_fwspec_get(qcom.dev)->ops = NULL;
 }
 
 static void qcom_iommu_again(struct kunit *test, struct iommu_domain *domain)
 {
-	dev_iommu_priv_set(qcom.dev, qcom_iommus[0]);
+	dev_iommu_fwspec_get(qcom.dev)->ops = &qcom_iommu_ops;
 }
 
 /* As before the first attach */
@@ -103,22 +88,22 @@ static void qcom_insecure(struct kunit *test, struct iommu_domain *domain)
 
 static void qcom_attach_bank(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom_devs[1], NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[1]), 0);
 }
 
 static void qcom_detach_bank(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom_devs[1], domain), 0);
+	domain->ops->detach_dev(domain, qcom_devs[1]);
 }
 
 static void qcom_attach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom_devs[2], NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[2]), 0);
 }
 
 static void qcom_detach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom_devs[2], domain), 0);
+	domain->ops->detach_dev(domain, qcom_devs[2]);
 }
 
 static void qcom_hang(struct kunit *test, struct iommu_domain *domain)
@@ -154,17 +139,37 @@ static const struct attach_case qcom_cases[] = {
 	  .call = "clk_bulk_prepare_enable", .ret = -EIO, .expect = -EIO },
 	{ .name = "qcom_iommu_tlb_sync: the TLB sync times out",
 	  .setup = qcom_hang, .undo = qcom_unhang, .first = true },
-	{ .name = "qcom_iommu_attach_dev: a code of the firmware",
-	  .call = "qcom_scm_restore_sec_cfg", .ret = 1, .setup = qcom_insecure,
-	  .expect = -ENODEV },
 	{ .name = "qcom_iommu_attach_dev: success" },
 };
 
+/* Apart, since an older driver does not survive it */
+static const struct attach_case qcom_last_cases[] = {
+	{ .name = "qcom_iommu_attach_dev: a code of the firmware",
+	  .call = "qcom_scm_restore_sec_cfg", .ret = 1, .setup = qcom_insecure,
+	  .expect = -ENODEV },
+};
+
 KUNIT_ARRAY_PARAM(qcom, qcom_cases, attach_case_desc);
+KUNIT_ARRAY_PARAM(qcom_last, qcom_last_cases, attach_case_desc);
 
 static void qcom_attach(struct kunit *test)
 {
 	attach_check(test, &qcom, test->param_value);
+}
+
+/* A device that has the domain, also where the IOMMU would not resume */
+static void qcom_again(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
+	domain->ops->detach_dev(domain, qcom.dev);
+	domain->ops->free(domain);
 }
 
 /* Back to a domain, as the core does, and the TLB forgets the other one. */
@@ -175,22 +180,18 @@ static void qcom_return(struct kunit *test)
 	u64 seen;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
 	seen = qcom_seen(test);
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	KUNIT_EXPECT_NE(test, qcom_seen(test), seen);
 	for (i = 0; i < 2; i++)
 		qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(old, qcom.dev, domain), 0);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4],
 				qcom_ctxs[i].asid);
-	qcom_leave(test, old);
-	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(old, qcom.dev, &qcom_iommu_identity_domain), 0);
-	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
-	qcom_leave(test, old);
+	old->ops->detach_dev(old, qcom.dev);
 	domain->ops->free(domain);
 	old->ops->free(old);
 }
@@ -201,106 +202,13 @@ static void qcom_flush(struct kunit *test)
 	struct iommu_domain *old = attach_test_alloc(test, &qcom);
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
 	qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	KUNIT_EXPECT_EQ(test, qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4], qcom_ctxs[0].asid);
-	qcom_leave(test, domain);
+	domain->ops->detach_dev(domain, qcom.dev);
 	domain->ops->free(domain);
 	old->ops->free(old);
-}
-
-/* It leaves also if the core only thinks that it is in a domain. */
-static void qcom_unfinished(struct kunit *test)
-{
-	struct iommu_domain *old = attach_test_alloc(test, &qcom);
-	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
-
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
-	attach_test_inject("alloc_io_pgtable_ops", 1, 0);
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, old), -ENOMEM);
-	attach_test.call = NULL;
-	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
-	qcom_leave(test, domain);
-	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
-	KUNIT_EXPECT_NULL(test, qcom_ctxs[0].domain);
-	/* Nor does it need a domain to leave from. */
-	qcom_leave(test, domain);
-	qcom_leave(test, &qcom_iommu_identity_domain);
-	qcom_leave(test, NULL);
-	domain->ops->free(domain);
-	old->ops->free(old);
-}
-
-/* A device that is removed, as the core does it */
-static void qcom_release(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
-	struct iommu_domain *release = qcom.ops->release_domain;
-
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
-	if (release)
-		KUNIT_EXPECT_EQ(test, qcom_attach_to(release, qcom.dev, domain), 0);
-	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
-	KUNIT_EXPECT_NULL(test, qcom_ctxs[0].domain);
-	domain->ops->free(domain);
-}
-
-/* The banks go after the IOMMU. */
-static void qcom_unbind(struct kunit *test)
-{
-	struct platform_device *bank = kunit_kzalloc(test, sizeof(*bank), GFP_KERNEL);
-	struct device *dev = qcom_iommus[0]->dev;
-
-	KUNIT_ASSERT_NOT_NULL(test, bank);
-	bank->dev.parent = dev;
-	platform_set_drvdata(bank, &qcom_ctxs[0]);
-	qcom_iommu_device_remove(to_platform_device(dev));
-	KUNIT_ASSERT_PTR_EQ(test, dev_get_drvdata(dev), (void *)qcom_iommus[0]);
-	qcom_iommu_ctx_remove(bank);
-	KUNIT_EXPECT_NULL(test, qcom_iommus[0]->ctxs[qcom_ctxs[0].asid]);
-}
-
-/* An IOMMU with a power domain, which the firmware does not restore */
-static void qcom_power(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
-	static struct dev_pm_domain pm_domain;
-	struct device *dev = qcom_iommus[0]->dev;
-	int i;
-
-	dev->pm_domain = &pm_domain;
-	for (i = -1; i <= 1; i += 2) {
-		attach_test_inject("qcom_scm_restore_sec_cfg", 1, i < 0 ? -EINVAL : i);
-		KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL),
-				i < 0 ? -ENODEV : -EIO);
-		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
-		KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
-		attach_test.held[CLK] = 0;
-	}
-	attach_test.call = NULL;
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
-	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
-	qcom_leave(test, domain);
-	dev->pm_domain = NULL;
-	domain->ops->free(domain);
-}
-
-/* Contexts that are the firmware's to program */
-static void qcom_secured(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
-	int i;
-
-	for (i = 0; i < 2; i++)
-		qcom_ctxs[i].secured_ctx = true;
-	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
-	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, qcom_ctxs[i].domain, domain);
-		KUNIT_EXPECT_NULL(test, memchr_inv(qcom_regs[i], 0, sizeof(qcom_regs[i])));
-	}
-	qcom_leave(test, domain);
-	domain->ops->free(domain);
 }
 
 /* What is written to the registers of the first IOMMU, which does so only with clocks */
@@ -349,16 +257,15 @@ static void qcom_asleep(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 	struct iommu_iotlb_gather gather = {};
 	struct io_pgtable_ops *ops;
-	size_t mapped = 0;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	seen = qcom_seen(test);
-	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_1M, SZ_1M, SZ_4K, 1, IOMMU_READ,
-						     GFP_KERNEL, &mapped), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->map(domain, SZ_1M, SZ_1M, SZ_4K, IOMMU_READ,
+					       GFP_KERNEL), 0);
 	qcom_clear();
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_1M, SZ_4K, 1, &gather), SZ_4K);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap(domain, SZ_1M, SZ_4K, &gather), SZ_4K);
 	qcom_untouched(test);
 	KUNIT_EXPECT_EQ(test, domain->ops->iova_to_phys(domain, SZ_1M), 0);
 	qcom_wake(test, true);
@@ -371,7 +278,7 @@ static void qcom_asleep(struct kunit *test)
 	qcom_wake(test, true);
 
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
-	qcom_leave(test, domain);
+	domain->ops->detach_dev(domain, qcom.dev);
 	qcom_untouched(test);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
 	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
@@ -393,7 +300,7 @@ static void qcom_free_attached(struct kunit *test)
 	struct io_pgtable_ops *ops;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
 	seen = qcom_seen(test);
 	qcom_clear();
@@ -411,15 +318,15 @@ static void qcom_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 
-	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
 	KUNIT_EXPECT_FALSE(test, qcom_unpublished);
-	qcom_leave(test, domain);
+	domain->ops->detach_dev(domain, qcom.dev);
 	domain->ops->free(domain);
 }
 
 static int qcom_init(struct kunit *test)
 {
-	static const u32 banks[] = { 0, 1, 2, 3 };
+	static u32 banks[] = { 0, 1, 2, 3 };
 	int i;
 
 	memset(qcom_regs, 0, sizeof(qcom_regs));
@@ -447,21 +354,17 @@ static int qcom_init(struct kunit *test)
 	}
 	for (i = 0; i < 3; i++) {
 		struct device *dev = attach_test_device(test, "qcom-client");
-		struct iommu_fwspec *fwspec;
 
-		fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 2), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, fwspec);
 		qcom_devs[i] = dev;
 		dev_iommu_priv_set(dev, qcom_iommus[i / 2]);
-		fwspec->num_ids = i ? 1 : 2;
-		memcpy(fwspec->ids, banks + i + !!i, fwspec->num_ids * sizeof(u32));
-		dev_iommu_fwspec_set(dev, fwspec);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &qcom_iommu_ops), 0);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, banks + i + !!i,
+							   i ? 1 : 2), 0);
 	}
 	attach_test.resume = qcom_iommu_resume;
 	attach_test.suspend = qcom_suspend;
 	qcom.ops = &qcom_iommu_ops;
 	qcom.seen = qcom_seen;
-	qcom.leave = qcom_leave;
 	qcom.dev = qcom_devs[0];
 	return 0;
 }
@@ -470,24 +373,23 @@ static void qcom_exit(struct kunit *test)
 {
 	int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
+		iommu_fwspec_free(qcom_devs[i]);
 		attach_test_remove(qcom_devs[i]);
+	}
 	for (i = 0; i < 2; i++)
 		attach_test_remove(qcom_iommus[i]->dev);
 }
 
 static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE_PARAM(qcom_attach, qcom_gen_params),
+	KUNIT_CASE(qcom_again),
 	KUNIT_CASE(qcom_return),
 	KUNIT_CASE(qcom_flush),
-	KUNIT_CASE(qcom_unfinished),
-	KUNIT_CASE(qcom_release),
-	KUNIT_CASE(qcom_unbind),
-	KUNIT_CASE(qcom_power),
-	KUNIT_CASE(qcom_secured),
 	KUNIT_CASE(qcom_asleep),
 	KUNIT_CASE(qcom_free_attached),
 	KUNIT_CASE(qcom_publish),
+	KUNIT_CASE_PARAM(qcom_attach, qcom_last_gen_params),
 	{}
 };
 
