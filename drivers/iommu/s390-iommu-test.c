@@ -88,7 +88,7 @@ static void s390_free_later(void *p)
 #define zpci_refresh_trans	s390_test_refresh
 #define call_rcu(head, fn)	((fn)(head))
 #undef kfree_rcu
-#define kfree_rcu(p, member)	((void)&(p)->member, s390_free_later(p))
+#define kfree_rcu(p, ...)	s390_free_later(p)
 /* The cases come between the functions, and may sleep */
 #define rcu_read_lock()		do { } while (0)
 #define rcu_read_unlock()	do { } while (0)
