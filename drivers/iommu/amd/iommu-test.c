@@ -482,6 +482,7 @@ static void amd_identity(struct kunit *test)
 {
 	struct iommu_domain *identity = amd_iommu_ops.identity_domain;
 	struct iommu_domain *old = attach_test_alloc(test, &amd);
+	const u64 flags = DTE_FLAG_IR | DTE_FLAG_GV;
 	int held[NR_HELD];
 	u64 seen;
 
@@ -497,9 +498,8 @@ static void amd_identity(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, amd_seen(test), seen);
 	amd_iommu_snp_en = false;
 	KUNIT_EXPECT_EQ(test, amd_move(identity, NULL), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(DTE_MODE_MASK, amd_dte()[0]), 0);
-	KUNIT_EXPECT_EQ(test, amd_dte()[0] & (DTE_FLAG_IR | DTE_FLAG_GV),
-			DTE_FLAG_IR | DTE_FLAG_GV);
+	KUNIT_EXPECT_EQ(test, amd_dte()[0] & DTE_MODE_MASK, 0);
+	KUNIT_EXPECT_EQ(test, amd_dte()[0] & flags, flags);
 	KUNIT_EXPECT_EQ(test, amd_dte()[1] & DTE_DOMID_MASK, amd_data()->gcr3_info.domid);
 	amd_leave(test);
 	attach_test_same(test, held, "after all domains are left");

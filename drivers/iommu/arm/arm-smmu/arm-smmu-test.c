@@ -104,6 +104,17 @@ static u64 smmu_table(int sid)
 	return *(u64 *)&bank[ARM_SMMU_CB_TTBR0 / 4] & ~ARM_SMMU_TTBRn_ASID;
 }
 
+/* Functions: with FIELD_GET() in them the macros of KUnit are too long for sparse */
+static u32 smmu_type(u32 s2cr)
+{
+	return FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr);
+}
+
+static u32 smmu_bank(u32 s2cr)
+{
+	return FIELD_GET(ARM_SMMU_S2CR_CBNDX, s2cr);
+}
+
 static u64 smmu_seen(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ_MSG(test, smmu_table(1), smmu_table(2), "neither here nor there");
@@ -318,6 +329,7 @@ static void smmu_reset(struct kunit *test)
 {
 	const struct attach_case *c = test->param_value;
 	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	u32 cbar;
 
 	smmus[0].smmu.features &= ~ARM_SMMU_FEAT_TRANS_S1;
 	if (c->setup)
@@ -328,9 +340,8 @@ static void smmu_reset(struct kunit *test)
 	/* There is no SMMU to flush */
 	KUNIT_EXPECT_TRUE(test, !to_smmu_domain(domain)->flush_ops);
 	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu_devs[2]), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_CBAR_TYPE,
-					smmu_regs[1][1][ARM_SMMU_GR1_CBAR(0) / 4]),
-			CBAR_TYPE_S1_TRANS_S2_BYPASS);
+	cbar = FIELD_GET(ARM_SMMU_CBAR_TYPE, smmu_regs[1][1][ARM_SMMU_GR1_CBAR(0) / 4]);
+	KUNIT_EXPECT_EQ(test, cbar, CBAR_TYPE_S1_TRANS_S2_BYPASS);
 	domain->ops->free(domain);
 }
 
@@ -422,8 +433,7 @@ static void smmu_release_asleep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, smmus[0].smmu.s2crs[1].count, 0);
 	KUNIT_EXPECT_EQ(test, smmus[0].smmu.s2crs[2].count, 0);
 	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_resume(smmus[0].smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE,
-					smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4]),
+	KUNIT_EXPECT_EQ(test, smmu_type(smmu_regs[0][0][ARM_SMMU_GR0_S2CR(1) / 4]),
 			S2CR_TYPE_FAULT);
 	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, arm_smmu_runtime_suspend(smmus[0].smmu.dev), 0);
@@ -717,11 +727,11 @@ static void smmu_quirk(struct kunit *test)
 	smmus[0].qcom.bypass_quirk = true;
 	smmus[0].qcom.bypass_cbndx = TEST_BANKS - 1;
 	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->identity_domain, smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_TRANS);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), TEST_BANKS - 1);
+	KUNIT_EXPECT_EQ(test, smmu_type(*s2cr), S2CR_TYPE_TRANS);
+	KUNIT_EXPECT_EQ(test, smmu_bank(*s2cr), TEST_BANKS - 1);
 	KUNIT_EXPECT_EQ(test, smmu_attach_to(smmu.ops->blocked_domain, smmu.dev), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, *s2cr), S2CR_TYPE_BYPASS);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_CBNDX, *s2cr), 0xff);
+	KUNIT_EXPECT_EQ(test, smmu_type(*s2cr), S2CR_TYPE_BYPASS);
+	KUNIT_EXPECT_EQ(test, smmu_bank(*s2cr), 0xff);
 }
 
 /* Where a stream has the domain already, by another device: only the rest is written. */
@@ -738,7 +748,7 @@ static void smmu_partly(struct kunit *test)
 	s2cr[0] = ~0;
 	KUNIT_EXPECT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
 	KUNIT_EXPECT_EQ(test, s2cr[0], ~0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(ARM_SMMU_S2CR_TYPE, s2cr[1]), S2CR_TYPE_TRANS);
+	KUNIT_EXPECT_EQ(test, smmu_type(s2cr[1]), S2CR_TYPE_TRANS);
 	arm_smmu_rpm_put(&smmus[0].smmu);
 	domain->ops->free(domain);
 }
