@@ -35,17 +35,22 @@ def judge(name, machine, records):
             "foreign": (kinds["foreign"] or [None])[0], "replace": (kinds["replace"] or [None])[0], "notes": [r["what"] for r in kinds["note"]]}
 
 
-def boot(which, machine, name, do=None, patience=progress.PATIENCE):
-    """Boot a kernel with lab/guest/init.c; return what goes into run.json. Where iommufd is beside VFIO's own container, the
-    devices are opened, too, while a join is timed: for iommufd that is when a group joins, and is refused."""
+def made_of(which, machine, name):
+    """What a kernel boots from: its image and the initramfs, which are built where they are not there"""
     if why := qemu.lacks(machine):
         die(f"{which}: {why}")
+    return f"{qemu.kernel(machine, name)}/image", qemu.initramfs(machine, "init")
+
+
+def boot(which, machine, name, do=None, patience=progress.PATIENCE, made=None):
+    """Boot a kernel with lab/guest/init.c, made_of what is given; return what goes into run.json. Where iommufd is beside VFIO's
+    own container, the devices are opened, too, while a join is timed: for iommufd that is when a group joins, and is refused."""
+    image, init = made or made_of(which, machine, name)
     if name == "iommufd":
         machine = {**machine, "refused": machine["refused"].replace("VFIO_SET_IOMMU", "VFIO_GROUP_GET_DEVICE_FD")}
     options = [f"lab.do={do}"] * bool(do) + ["lab.open=1"] * ("iommufd" in build.KINDS)
     if refuses_replace(name, machine):
         options += ["lab.replace=1", *[f"lab.refuse={machine['refuse']}"] * bool(machine["refuse"])]
-    image, init = f"{qemu.kernel(machine, name)}/image", qemu.initramfs(machine, "init")
     with step(f"boot the {name} kernel on {machine['name']}"):
         records = qemu.guest(which, machine, name, image, init, " ".join(options), patience)
     with qemu.judging(machine, f"{BUILD}/boot/{which}/{name}"):

@@ -3,11 +3,12 @@
 
 For each group what it cost to join the container, side by side; where Linux has it, with iommufd's VFIO container beside
 them. Writes build/run.json, and build/second-join.svg, which is to be lab/second-join.svg."""
+import concurrent.futures
 import json
 
 import picture
 import qemu
-from boot import boot
+from boot import boot, made_of
 from build import KINDS
 from lib import BUILD, SHOWN, die, write
 
@@ -80,8 +81,10 @@ def reuse_ns(r):
 
 
 def run(which, machine):
-    """Boot the kernels on a machine; return what they report."""
-    runs = [boot(which, machine, name) for name in KINDS]
+    """Boot the kernels on a machine, side by side; return what they report. Time in the guests is counted, not taken."""
+    made = [made_of(which, machine, name) for name in KINDS]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda name, m: boot(which, machine, name, made=m), KINDS, made))
     if len({tuple((g["device"], g["case"]) for g in r["groups"]) for r in runs}) != 1:
         die(f"{machine['name']}: the kernels did not report the same devices; see {SHOWN}/boot/{which}/*/results")
     return runs

@@ -12,7 +12,7 @@ import time
 import series
 import trees
 from base import get_base, moved
-from lib import BASE, BUILD, DEFAULT, PATCHES, SHOWN, TOP, lock, out, read, result, run
+from lib import BASE, BUILD, DEFAULT, PATCHES, SHOWN, TOP, lock, out, read, result, run, write
 
 SHIPPED = [d for d in ("patches", *series.SHIPPED) if os.path.isdir(f"{TOP}/{d}")]
 
@@ -66,7 +66,23 @@ def roundtrip(base):
         if res.returncode:
             return
 
-        tree, want = f"{tmp}/{SHOWN}/linux-{BASE}-patched", trees.git("rev-parse", f"{heads[0]}^{{tree}}")
+        # What is sent goes to files of the base that the series touches, in a repository of their own.
+        files = sorted({f for p in patches for f in p["touches"] + p["adds"]})
+        tree = f"{tmp}/sent"
+        run(["git", "init", "-q", tree])
+
+        def put(commit):
+            """Commit what a commit has of these files; return that tree."""
+            for path, (mode, data) in trees.blobs(commit, files).items():
+                write(f"{tree}/{path}", data)
+                os.chmod(f"{tree}/{path}", int(mode, 8) & 0o777)
+            run(["git", "-C", tree, "add", "-A", "-f"])
+            run(["git", "-C", tree, "commit", "-q", "-m", commit])
+            return out(["git", "-C", tree, "rev-parse", "HEAD^{tree}"])
+
+        put(base)
+        run(["git", "-C", tree, "tag", "base"])
+        want = put(heads[0])
         where = f"{SHOWN}/export/*/distribution"
         exported = out([f"{tmp}/lab/lab", "export", "--submitter", "A Tester <tester@attach-contract.example>", "--topic",
                         "distribution"])
@@ -75,7 +91,7 @@ def roundtrip(base):
                 ("the exported quilt queue", ["quilt", "--quiltrc", "-", "push", "-a", "--fuzz=0", "-q"],
                  f"QUILT_PATCHES={where}/quilt quilt push -a"),
                 ("the exported diff", ["git", "apply", "--index", f"{exported}/series.diff"], f"git apply {where}/series.diff")):
-            run(["git", "-C", tree, "checkout", "-q", "--force", "--detach", base])
+            run(["git", "-C", tree, "checkout", "-q", "--force", "--detach", "base"])
             res = run(argv, check=False, cwd=tree, env=dict(os.environ, QUILT_PATCHES=f"{exported}/quilt"))
             shutil.rmtree(f"{tree}/.pc", ignore_errors=True)
             run(["git", "-C", tree, "add", "-A", "-f"])     # the kernel ignores dot files
