@@ -2,6 +2,7 @@
 """Each patch as it would be sent: applies, checkpatch --strict is silent, and the kernel-doc of the
 files it touches gets no new message."""
 import concurrent.futures
+import hashlib
 import os
 import re
 import tempfile
@@ -16,17 +17,33 @@ EVENT = re.compile(r"CHECK:(PARENTHESIS_ALIGNMENT|OPEN_ENDED_LINE|SPACING):(?s:.
                    r"\+(#define TRACE_INCLUDE_|DE(CLARE|FINE)_EVENT|\s*T(RACE|P)_)")
 
 
-def kernel_doc(tool, commit, files, tmp):
-    """The set of messages that kernel-doc has for files of a commit, without line numbers"""
-    have = trees.blobs(commit, files)
-    for path, (_, data) in have.items():
-        write(f"{tmp}/{path}", data)
-    if not have:
-        return set()
-    res = run(["perl", tool, "-none", *sorted(have)], check=False, cwd=tmp)     # which calls Python, if that is what it is
-    text = res.stdout + res.stderr
-    found = {re.sub(r":\d+(?=[: ])", "", ln) for ln in text.splitlines() if re.search(r"warning:|error:", ln, re.I)}
-    return found or ({f"kernel-doc failed: {text.strip() or res.returncode}"} if res.returncode else set())
+def kernel_docs(tool, steps, tmp):
+    """{(commit, file): the set of messages that kernel-doc has for it, without line numbers} of [(files, commits)]. Each form
+    of a file is looked at once, and many in one go: most of the time it takes to start."""
+    where, lists = {}, [[] for _ in range(os.cpu_count())]
+    for files, commits in steps:
+        for commit in commits:
+            for path, (_, data) in trees.blobs(commit, files).items():
+                where[commit, path] = form = f"{hashlib.sha256(data).hexdigest()[:12]}/{path}"
+                if not os.path.exists(f"{tmp}/{form}"):
+                    write(f"{tmp}/{form}", data)
+                    min(lists, key=len).append(form)
+    found = {form: set() for form in where.values()}
+
+    def look(forms):
+        res = run(["perl", tool, "-none", *forms], check=False, cwd=tmp)    # which calls Python, if that is what it is
+        text = res.stdout + res.stderr
+        for line in text.splitlines():
+            form = re.search(r"\b[0-9a-f]{12}/[^:\s]+", line)
+            if form and re.search(r"warning:|error:", line, re.I):
+                found[form[0]].add(re.sub(r":\d+(?=[: ])", "", line.replace(form[0], form[0].partition("/")[2])))
+        if "Traceback" in text or res.returncode and not any(found[f] for f in forms):
+            for f in forms:
+                found[f].add(f"kernel-doc failed: {text.strip()[-300:] or res.returncode}")
+
+    with concurrent.futures.ThreadPoolExecutor(len(lists)) as pool:
+        list(pool.map(look, filter(None, lists)))
+    return {at: found[form] for at, form in where.items()}
 
 
 def checkpatch(mail, tree, base):
@@ -74,21 +91,19 @@ def command(_):
             trees.put_tree("steps-0", head)
             tree = trees.tree_path("steps-0")
 
-            def look(p, before, commit):
-                """What is wrong with a patch: its mail, what checkpatch says, its files, what kernel-doc says since it"""
-                mail = f"distribution/quilt/{os.path.splitext(p['name'])[0]}.patch"
-                files = sorted(f for f in p["touches"] + p["adds"] if f.endswith((".c", ".h")))
-                old, new = (kernel_doc(f"{tree}/scripts/kernel-doc", c, files, f"{tmp}/{c}-{commit}") for c in (before, commit))
-                return mail, checkpatch(f"{tmp}/{mail}", tree, base), files, sorted(new - old)
-
-            commits = trees.git("rev-list", "--reverse", f"{base}..{head}").split()
-            steps = list(zip(todo, [base, *commits[:-1]], commits, strict=True))
+            commits = [base, *trees.git("rev-list", "--reverse", f"{base}..{head}").split()]
+            pairs = list(zip(commits, commits[1:]))
+            files = [sorted(f for f in p["touches"] + p["adds"] if f.endswith((".c", ".h"))) for p in todo]
+            docs = kernel_docs(f"{tree}/scripts/kernel-doc", zip(files, pairs), f"{tmp}/doc")
+            mails = [f"distribution/quilt/{os.path.splitext(p['name'])[0]}.patch" for p in todo]
             with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                for p, (mail, text, files, doc) in zip(todo, pool.map(look, *zip(*steps))):
+                texts = pool.map(lambda mail: checkpatch(f"{tmp}/{mail}", tree, base), mails)
+                for p, mail, text, some, (old, new) in zip(todo, mails, texts, files, pairs, strict=True):
                     result(not text, f"{p['name']} checkpatch --strict", text,
                            reproduce=f"make tree export; cd {shown}; scripts/checkpatch.pl --strict ../export/{BASE}/{mail}")
-                    result(not doc, f"{p['name']} kernel-doc", *doc,
-                           reproduce=f"make tree; cd {shown}; scripts/kernel-doc -none {' '.join(files)}")
+                    doc = [ln for f in some for ln in docs.get((new, f), set()) - docs.get((old, f), set())]
+                    result(not doc, f"{p['name']} kernel-doc", *sorted(doc),
+                           reproduce=f"make tree; cd {shown}; scripts/kernel-doc -none {' '.join(some)}")
             # checkpatch asks it of each patch; what counts is that the series leaves no file without.
             for path in sorted({a for p in todo for a in p["adds"]}):
                 who = run(["perl", "scripts/get_maintainer.pl", "--no-git", "--no-git-fallback", "--no-rolestats", "-f", path],

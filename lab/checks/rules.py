@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The rules of `make lint`: on the examples in lab/lint.d, and against the errno tables of the stock kernel. On the
-patched kernel they find nothing that is not accepted, and what is put there of each kind they do."""
+patched kernel they find nothing that is not accepted. `mutants`: what is put there of each kind they find."""
 import functools
 import importlib
 import os
@@ -194,11 +194,29 @@ def misplace(tmp):
     return silent, n, without
 
 
-def command(_):
+def arguments(parser):
+    parser.add_argument("mode", nargs="?", choices=["mutants"])
+
+
+def mutants(base, head, tmp):
+    """What is right, made wrong, is noticed."""
+    unpack(base, f"{tmp}/stock")
+    silent, n = spoil(f"{tmp}/stock")
+    result(len(silent) < 0.1 * n, f"an errno that is right and is made wrong is noticed: {n - len(silent)} of {n}", *silent)
+    unpack(head, f"{tmp}/patched")
+    silent, n, without = misplace(f"{tmp}/patched")
+    result(n and len(silent) <= 0.25 * n, f"a check of an attach callback that is moved behind a change is noticed in 75 %: {n - len(silent)} of {n}, "
+           f"and {len(without)} change nothing themselves", *silent)
+
+
+def command(args):
     need("spatch")
     base = get_base()
     head = series.compose(base)
     with tempfile.TemporaryDirectory(prefix="rules-", dir=BUILD) as tmp:
+        if args.mode:
+            mutants(base, head, tmp)
+            return
         examples(f"{tmp}/example")
         unpack(base, f"{tmp}/stock")
         ids, missed, found, wrong = measure(lint.lint(f"{tmp}/stock"))
@@ -208,12 +226,7 @@ def command(_):
                *missed)
         result(len(wrong) < 0.1 * len(found), f"of what is found there less than 10 % is wrong: {len(wrong)} of {len(found)}, besides "
                f"{len(every) - len(found)} that are accepted with a reason", *wrong)
-        silent, n = spoil(f"{tmp}/stock")
-        result(len(silent) < 0.1 * n, f"an errno that is right and is made wrong is noticed: {n - len(silent)} of {n}", *silent)
         unpack(head, f"{tmp}/patched")
-        silent, n, without = misplace(f"{tmp}/patched")
-        result(n and len(silent) <= 0.25 * n, f"a check of an attach callback that is moved behind a change is noticed in 75 %: {n - len(silent)} of {n}, "
-               f"and {len(without)} change nothing themselves", *silent)
         # Where a row says that something is left, a finding of its rule in its function is that
         kept = {(rule, function(file, int(line))) for row, where in rows() if row["Left"] != "none" for rule, file, line in where}
         found = lint.lint(f"{tmp}/patched")
