@@ -36,7 +36,7 @@ help:
 #? make distclean   and what all clones share: ~/.cache/attach-contract
 #?
 #? ONLY=<check>     with check: one of them, as `make check ONLY=boot`
-#? CONTINUE=1       with check, check-all, lint: what has passed on this very commit is not run again
+#? CONTINUE=1       with check, check-all, lint: what has passed on this very state is not run again
 #? MACHINE=<name>   with run, bench: a machine of lab/machines; for bench also sim; default: vtd, all
 #? DRIVER=<name>    with matrix: a line for each violation of that driver
 #? LINUX=<path>     another base than Debian's: a kernel tree (its HEAD) or tarball; with lint: a tree, as it stands

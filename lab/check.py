@@ -6,6 +6,7 @@ lines than planned, skips, hangs, or if its exit status says otherwise than its 
 checks, some run for the other bases, too, one base beside the other. Writes build/check.ktap and build/check.xml; and
 build/check.json, from which a run that was stopped goes on."""
 import concurrent.futures
+import hashlib
 import json
 import math
 import os
@@ -19,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 
 import progress
 from base import bases, source
-from lib import BASE, BUILD, LAB, TOP, colour, die, read, run, write
+from lib import BASE, BUILD, LAB, TOP, colour, die, out, read, run, write
 
 # Seconds that a check may sleep without printing anything: others that work in the same folder have it wait
 ASLEEP = int(os.environ.get("CHECK_ASLEEP", 3 * 3600))
@@ -127,7 +128,7 @@ def arguments(parser):
     parser.add_argument("--lint", action="store_true", help="only those that need no kernel")
     parser.add_argument("--all", action="store_true", help="also those that are slow and seldom red")
     parser.add_argument("--continue", dest="resume", action="store_true",
-                        help="what has passed on this very commit is not run again, so a run that was stopped goes on")
+                        help="what has passed on this very state is not run again, so a run that was stopped goes on")
 
 
 def can_be_composed(base):
@@ -142,7 +143,17 @@ def state():
     res = run(["git", "rev-parse", "--show-toplevel", "HEAD"], check=False, cwd=TOP)
     here, _, head = res.stdout.strip().partition("\n")
     clean = not res.returncode and here == os.path.realpath(TOP) and not run(["git", "status", "--porcelain"], cwd=TOP).stdout
-    return f"{head} QEMU={os.environ.get('QEMU', '')}" if clean else ""
+    return head if clean else ""
+
+
+def inputs(base):
+    """The same for a check that builds: what the series of this base composes to, and the lab without what is for people or for
+    another base. Empty if it does not compose."""
+    other = "|".join(re.escape(b) for b in bases() if b != base) or "$"
+    lab = [ln for ln in out(["git", "ls-tree", "-r", "HEAD", "lab"], cwd=TOP).splitlines()
+           if not re.search(rf"\.md$|\tlab/[^/]+/({other})/", ln)]
+    head = out([f"{LAB}/lab", "compose"], check=False, env=dict(os.environ, BASE=base))
+    return hashlib.sha256("\n".join([head, *lab]).encode()).hexdigest() if head else ""
 
 
 def command(args):
@@ -164,11 +175,14 @@ def command(args):
             kept = json.loads(read(f"{BUILD}/check.json"))
     lanes, running, stop = [], [], threading.Event()
     for base, before, names in todo:
-        valid = f"{now} {source(base)[1]}"      # asked first, so that all of them have the same base
+        with_it = f"{source(base)[1]} QEMU={os.environ.get('QEMU', '')}"    # asked first, so that all of them have the same base
         if text := can_be_composed(base) if before else "":
             moved.append(text)
         else:
-            lanes.append((base, before, names, valid))
+            # What needs no kernel, and who clones all of this, look at the whole commit.
+            whole = {n for n in names if "lint" in have[n][:2] or have[n][2][0] == "fresh"}
+            built = now and whole < {*names} and inputs(base) or now
+            lanes.append((base, before, names, {n: f"{now if n in whole else built} {with_it}" for n in names}))
 
     def lane(base, before, names, valid):
         """[(name, results, seconds)] of the checks of a base"""
@@ -177,15 +191,15 @@ def command(args):
             if stop.is_set():
                 break
             start, full, old = time.monotonic(), before + name, kept.get(f"{base} {name}")
-            if old and old["valid"] == valid and all(good for good, *_ in old["results"]):
+            if old and old["valid"] == valid[name] and all(good for good, *_ in old["results"]):
                 res.append((full, old["results"], old["seconds"]))
-                print(f"{full}: passed on this commit, {old['when']}\n", end="", flush=True)
+                print(f"{full}: passed on this state, {old['when']}\n", end="", flush=True)
                 earlier.append(full)
                 continue
             print(colour("1", f"{full}:", sys.stdout) + "\n", end="", flush=True)
             res.append((full, run_check(base, full, have[name][2], running), time.monotonic() - start))
             with kept_lock:
-                kept[f"{base} {name}"] = {"valid": valid, "results": res[-1][1], "seconds": res[-1][2], "when": time.strftime("%F %T")}
+                kept[f"{base} {name}"] = {"valid": valid[name], "results": res[-1][1], "seconds": res[-1][2], "when": time.strftime("%F %T")}
                 if now and now == state():
                     write(f"{BUILD}/check.json", json.dumps(kept))
         return res
@@ -217,6 +231,6 @@ def command(args):
     for text in moved:
         print(text)
     if earlier:
-        print(f"{len(earlier)} of {len(done)} checks were not run again: --continue, and they passed on this commit before")
+        print(f"{len(earlier)} of {len(done)} checks were not run again: --continue, and they passed on this state before")
     print(f"{good} passed, {bad} failed", flush=True)
     return 0 if good and not bad else 1

@@ -746,6 +746,14 @@ def runner_tests():
     b.git("commit", "-qam", "two", at=".")
     works("lab check --continue: another commit", b.lab("check", "--continue"), also=b.get("log").endswith("other word other word other "))
     works("lab check: all of it, where nobody asks", b.lab("check"), also=b.get("log").count("word") == 4)
+    b.put("lab/checks/list", "c lint - c word\nd check - c other\n")
+    b.git("commit", "-qam", "three", at=".")
+    b.lab("check")
+    b.put("notes.md", "")
+    b.git("add", "-f", "notes.md", at=".")
+    b.git("commit", "-qm", "four", at=".")
+    works("lab check --continue: what builds does not look at texts", b.lab("check", "--continue"),
+          also=b.get("log").endswith("word other word "))
 
     b.put("lab/checks/list", "c lint - c word\nd check - c\ne all - c  # adds much\n")
     res = b.lab("check", "--lint")
