@@ -96,7 +96,7 @@ static void s390_free_later(void *p)
 #define list_for_each_entry_rcu	list_for_each_entry
 #undef __setup
 #define __setup(str, fn)							\
-	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = { (str), &(fn) }
+	static __maybe_unused const void * const __UNIQUE_ID(unused)[] = { (str), &(fn) }
 #undef WARN_ON
 #define WARN_ON(cond)		({ bool __warn = cond; s390_warnings += __warn; __warn; })
 

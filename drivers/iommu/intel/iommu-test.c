@@ -140,11 +140,11 @@ static struct pci_dev *intel_real_dma_dev(struct pci_dev *pdev)
 #undef WARN_ON_ONCE
 #undef iommu_copy_struct_from_user
 #define DECLARE_PCI_FIXUP_HEADER(vendor, device, hook)				\
-	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = {		\
+	static __maybe_unused const void * const __UNIQUE_ID(unused)[] = {		\
 		(void *)(unsigned long)((vendor) ^ (device)), &(hook) }
 #define late_initcall(fn)		ATTACH_TEST_UNUSED(fn)
 #define __setup(str, fn)							\
-	static const void * const __maybe_unused __UNIQUE_ID(unused)[] = { (str), &(fn) }
+	static __maybe_unused const void * const __UNIQUE_ID(unused)[] = { (str), &(fn) }
 #define writel(val, addr)		intel_writel(val, (__force void *)(addr))
 #define WARN_ON(cond)			({ bool __warn = cond; intel_warnings += __warn; __warn; })
 #define WARN_ON_ONCE(cond)		WARN_ON(cond)
