@@ -47,7 +47,7 @@ static struct {
 	unsigned long what;
 } seen[64];
 
-/* Of both. A deferred attach can come from anywhere. */
+/* Of both */
 static DEFINE_SPINLOCK(debug_lock);
 
 bool iommu_debug_attach_first(const void *op, enum iommu_debug_attach_what what)

@@ -662,6 +662,53 @@ static void test_detach_fault(struct kunit *test)
 				    i == f->at ? &test_blocked : &test_identity);
 }
 
+/* But not if the firmware has asked for a 1:1 mapping */
+static void test_detach_direct(struct kunit *test)
+{
+	struct iommu_group *group = test_group(test, 1);
+
+	KUNIT_ASSERT_EQ(test, iommu_attach_group(test_hw.domain, group), 0);
+	test_hw.dev[0]->dev.iommu->require_direct = 1;
+	kunit_warning_suppress(test) {
+		test_fail(1, -ENOMEM);
+		iommu_detach_group(test_hw.domain, group);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, test_hw.dev[0]->domain, test_hw.domain);
+	test_hw.dev[0]->domain = NULL;
+}
+
+/* Nor where no domain is left: what the firmware has set up stays */
+static void test_probe_fault(struct kunit *test)
+{
+	struct device *dev = test_add_device(test, &test_hw.fwnode);
+
+	kunit_warning_suppress(test) {
+		test_fail(1, -ENOMEM);
+		KUNIT_EXPECT_EQ(test, iommu_probe_device(dev), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, test_hw.attaches, 1);
+	}
+	test_fail(0, 0);
+	KUNIT_EXPECT_EQ(test, iommu_probe_device(dev), 0);
+}
+
+/* A device that is in no domain yet is still not, after another one was refused */
+static void test_deferred_refused(struct kunit *test)
+{
+	struct device *dev = test_add_device(test, &test_hw.fwnode);
+
+	to_test_dev(dev)->deferred = true;
+	KUNIT_ASSERT_EQ(test, iommu_probe_device(dev), 0);
+	test_hw.domain = iommu_paging_domain_alloc(dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, test_hw.domain);
+	test_fail(1, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, iommu_attach_group(test_hw.domain, dev->iommu_group), -ENOMEM);
+	KUNIT_EXPECT_PTR_EQ(test, to_test_dev(dev)->domain, NULL);
+	KUNIT_EXPECT_EQ(test, iommu_deferred_attach(dev, &test_identity), 0);
+	test_expect(test, &test_identity);
+	test_expect_good(test, dev->iommu_group);
+}
+
 #ifdef CONFIG_IOMMU_DEBUG_ATTACH
 /* What the option has said since the last look, once for each time */
 static struct {
@@ -979,6 +1026,9 @@ static struct kunit_case test_cases[] = {
 	KUNIT_CASE_PARAM(test_attach_positive, test_size_gen_params),
 	KUNIT_CASE(test_pasid_positive),
 	KUNIT_CASE_PARAM(test_detach_fault, test_fault_gen_params),
+	KUNIT_CASE(test_detach_direct),
+	KUNIT_CASE(test_probe_fault),
+	KUNIT_CASE(test_deferred_refused),
 #ifdef CONFIG_IOMMU_DEBUG_ATTACH
 	KUNIT_CASE(test_debug_silent),
 	KUNIT_CASE(test_debug_errno),

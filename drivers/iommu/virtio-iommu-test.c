@@ -42,7 +42,10 @@ static bool viommu_test_drops;
 static bool viommu_test_fixed, viommu_test_no_detach;
 /* The status of all ATTACH requests but the first few, 0 for none */
 static u8 viommu_test_refuse;
-static int viommu_test_attaches, viommu_test_unmaps;
+static int viommu_test_attaches;
+/* Requests for mappings that are there, and whether there is no memory for one */
+static int viommu_test_again;
+static bool viommu_test_no_map;
 static struct { void *data; unsigned int len; } viommu_test_queue[4];
 static unsigned int viommu_test_queued;
 
@@ -104,6 +107,9 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 	case VIRTIO_IOMMU_T_DETACH:
 		if (viommu_test_fixed || viommu_test_no_detach)
 			return VIRTIO_IOMMU_S_UNSUPP;
+		/* By the specification, and by who takes that for an endpoint */
+		if (!viommu_test_id[id])
+			return VIRTIO_IOMMU_S_NOENT;
 		if (viommu_test_id[id] != domain)
 			return VIRTIO_IOMMU_S_INVAL;
 		viommu_test_leave(id);
@@ -115,8 +121,12 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 			return VIRTIO_IOMMU_S_NOENT;
 		if (le64_to_cpu(map->virt_end) > U32_MAX)
 			return VIRTIO_IOMMU_S_RANGE;
-		if (viommu_test_maps[domain] & BIT(start))
+		if (viommu_test_no_map)
+			return VIRTIO_IOMMU_S_NOMEM;
+		if (viommu_test_maps[domain] & BIT(start)) {
+			viommu_test_again++;
 			return VIRTIO_IOMMU_S_INVAL;
+		}
 		viommu_test_maps[domain] |= BIT(start);
 		return VIRTIO_IOMMU_S_OK;
 	case VIRTIO_IOMMU_T_PROBE:
@@ -130,7 +140,6 @@ static u8 viommu_test_handle(void *buf, void *in, size_t room)
 		/* More than one mapping: permitted, but not done by everybody */
 		if (hweight16(viommu_test_maps[domain] & GENMASK(end, start)) > 1)
 			return VIRTIO_IOMMU_S_INVAL;
-		viommu_test_unmaps++;
 		viommu_test_maps[domain] &= ~GENMASK(end, start);
 		return VIRTIO_IOMMU_S_OK;
 	}
@@ -339,7 +348,7 @@ static void viommu_shared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, viommu_test_maps[viommu_test_id[2]], 1);
 	KUNIT_EXPECT_EQ(test, viommu_test_id[0], viommu_test_id[2]);
 	KUNIT_EXPECT_EQ(test, viommu_test_id[1], viommu_test_id[2]);
-	KUNIT_EXPECT_EQ(test, viommu_test_unmaps, 0);
+	KUNIT_EXPECT_EQ(test, viommu_test_again, 0);
 	viommu_other_out(test, old);
 	viommu_leave(test, old);
 	old->ops->free(old);
@@ -432,18 +441,16 @@ static void viommu_fixed(struct kunit *test)
 
 	for (num_ids = 1; num_ids <= 2; num_ids++) {
 		dev_iommu_fwspec_get(viommu.dev)->num_ids = num_ids;
-		viommu_test_unmaps = 0;
 		viommu_attach(test);
-		/* DMA would fault */
-		KUNIT_EXPECT_EQ(test, viommu_test_unmaps, 0);
 	}
 }
 
-/* The way back fails, until somebody attaches the old domain again. */
+/* The way back fails: what is in the old domain stays, as in none it may bypass the IOMMU. */
 static void viommu_lost(struct kunit *test)
 {
 	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev), *domain;
 	u64 seen = viommu_seen(test);
+	u32 id = viommu_test_id[1];
 	int moved;
 
 	viommu_test_drops = true;
@@ -454,13 +461,16 @@ static void viommu_lost(struct kunit *test)
 		attach_test.prints = 0;
 		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, viommu.dev, NULL), -ENOMEM);
 		KUNIT_EXPECT_EQ(test, viommu_test_id[0], 0);
+		KUNIT_EXPECT_EQ(test, viommu_test_id[1], moved ? 0 : id);
 		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev, NULL), -ENOMEM);
 		KUNIT_EXPECT_EQ(test, viommu_test_id[0], 0);
 		/* Nobody is left in what the caller frees now. */
 		domain->ops->free(domain);
 		KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
 
+		/* Until somebody takes it out and puts it in again */
 		viommu_test_refuse = 0;
+		viommu_leave(test, old);
 		KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev, NULL), 0);
 		KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
 		KUNIT_EXPECT_EQ(test, attach_test.prints, 1);
@@ -472,6 +482,31 @@ static void viommu_lost(struct kunit *test)
 	old->ops->free(old);
 	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+/* So does all of it, if only a mapping is missing there. */
+static void viommu_lost_mapping(struct kunit *test)
+{
+	struct iommu_domain *old = viommu_test_mapped(test, viommu.dev);
+	struct iommu_domain *domain = attach_test_alloc(test, &viommu);
+	u64 seen = viommu_seen(test);
+
+	viommu_test_drops = true;
+	viommu_test_no_map = true;
+	attach_test.prints = 0;
+	KUNIT_EXPECT_EQ(test, viommu_test_reject(domain, 2), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 1);
+	/* As before, without the mapping */
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen & ~0x100000001ULL);
+	domain->ops->free(domain);
+
+	viommu_test_no_map = false;
+	viommu_leave(test, old);
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, viommu.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, viommu_seen(test), seen);
+	viommu_leave(test, old);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
 }
 
 /* The endpoint is in the new domain when that fails, and must not stay. */
@@ -545,6 +580,20 @@ static void viommu_stuck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, viommu_test_maps[id], 0);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 1);
+}
+
+/* Nor does one keep a domain that the device has forgotten, as when it is unplugged. */
+static void viommu_gone(struct kunit *test)
+{
+	struct iommu_domain *domain = viommu_test_mapped(test, viommu.dev);
+
+	viommu_test_leave(0);
+	viommu_test_leave(1);
+	attach_test.prints = 0;
+	viommu_detach_dev(&viommu_test_ep[0]);
+	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[ID], 0);
 }
 
 /* A caller who cannot be told of a failure frees the domain that the endpoint is in. */
@@ -622,7 +671,8 @@ static int viommu_test_init(struct kunit *test)
 	viommu_test_fixed = false;
 	viommu_test_no_detach = false;
 	viommu_test_refuse = 0;
-	viommu_test_unmaps = 0;
+	viommu_test_again = 0;
+	viommu_test_no_map = false;
 	viommu_test_vdev.features = 0;
 	viommu_test_vdev.dev.driver = &virtio_iommu_drv.driver;
 	viommu_test_ops = viommu_ops;
@@ -725,9 +775,11 @@ static struct kunit_case viommu_kunit[] = {
 	KUNIT_CASE(viommu_single),
 	KUNIT_CASE_PARAM(viommu_fixed, viommu_fixed_gen_params),
 	KUNIT_CASE(viommu_lost),
+	KUNIT_CASE(viommu_lost_mapping),
 	KUNIT_CASE(viommu_lost_late),
 	KUNIT_CASE(viommu_lost_in),
 	KUNIT_CASE(viommu_stuck),
+	KUNIT_CASE(viommu_gone),
 	KUNIT_CASE(viommu_freed),
 	KUNIT_CASE(viommu_reserved),
 	KUNIT_CASE(viommu_probe_short),
