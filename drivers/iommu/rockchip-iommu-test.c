@@ -19,12 +19,12 @@ static void rk_barrier(struct device *dev);
 static int rk_enable_clocks(void);
 
 #undef clk_bulk_enable
-#define clk_bulk_enable(n, c)			({ (void)(c); rk_enable_clocks(); })
+#define clk_bulk_enable(n, c)			({ (void)(n); (void)(c); rk_enable_clocks(); })
 #define pm_runtime_barrier(dev)			rk_barrier(dev)
 #define pm_runtime_get_noresume(dev)		({ (void)(dev); attach_test.held[PM]++; })
-#define pm_runtime_get_if_active(dev, ign)	(rk_on > 0 ? attach_test.held[PM]++, 1 : rk_on)
+#define pm_runtime_get_if_active(...)		(rk_on > 0 ? attach_test.held[PM]++, 1 : rk_on)
 #undef pm_runtime_get_if_in_use
-#define pm_runtime_get_if_in_use(dev) \
+#define pm_runtime_get_if_in_use(...) \
 	(rk_on > 0 && attach_test.held[PM] ? attach_test.held[PM]++, 1 : min(rk_on, 0))
 /* Here it is expected. */
 #undef WARN_ON_ONCE
@@ -68,6 +68,8 @@ static void rk_write(u32 value, void __iomem *addr)
 /* Waits for a resume that has programmed the domain before, or for a suspend */
 static void rk_barrier(struct device *dev)
 {
+	/* Whoever waits here changes the domain. */
+	KUNIT_EXPECT_TRUE(current->kunit_test, mutex_is_locked(&rk_iommu_domain_lock));
 	if (rk_resuming)
 		rk_on = 1;
 	if (rk_suspending) {
@@ -104,9 +106,10 @@ static int rk_enable_clocks(void)
 	ret = TAKE_ERR(CLK, "clk_bulk_enable", 0);
 	/* It goes on to walk this table, and so must the domain go on to flush it. */
 	if (ret && table) {
-		KUNIT_ASSERT_NOT_NULL(test, rk_iommu.domain);
-		KUNIT_EXPECT_EQ(test, table,
-				rk_ops->mk_dtentries(to_rk_domain(rk_iommu.domain)->dt_dma));
+		struct rk_iommu_domain *domain = to_rk_domain(rk_iommu.domain);
+
+		KUNIT_ASSERT_PTR_NE(test, rk_iommu.domain, &rk_identity_domain);
+		KUNIT_EXPECT_EQ(test, table, rk_iommu.rk_ops->mk_dtentries(domain->dt_dma));
 	}
 	return ret;
 }
@@ -129,17 +132,6 @@ static void rk_idle(struct kunit *test, struct iommu_domain *domain)
 	attach_test.held[PM]--;
 }
 
-static int rk_busy(struct device *dev)
-{
-	return -EBUSY;
-}
-
-static void rk_idle_busy(struct kunit *test, struct iommu_domain *domain)
-{
-	attach_test.suspend = rk_busy;
-	attach_test.held[PM]--;
-}
-
 static void rk_resume_under_way(struct kunit *test, struct iommu_domain *domain)
 {
 	rk_resuming = true;
@@ -149,21 +141,33 @@ static void rk_resume_under_way(struct kunit *test, struct iommu_domain *domain)
 
 static void rk_in_use(struct kunit *test, struct iommu_domain *domain)
 {
-	attach_test.suspend = NULL;
 	rk_on = 1;
 	attach_test.held[PM]++;
 }
 
+/* A domain for an IOMMU of the other kind */
+static struct iommu_domain *rk_other_format(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	rk_iommu.rk_ops = &iommu_data_ops_v2;
+	domain = attach_test_alloc(test, &rk);
+	rk_iommu.rk_ops = &iommu_data_ops_v1;
+	return domain;
+}
+
 static const struct rk_case rk_cases[] = {
+	{ { .name = "rk_iommu_attach_device: page tables of another format",
+	    .alloc = rk_other_format, .expect = -EINVAL } },
+	{ { .name = "rk_iommu_attach_device: page tables of another format, from identity",
+	    .alloc = rk_other_format, .first = true, .expect = -EINVAL } },
 	{ { .name = "rk_iommu_attach_device: on, but not in use",
 	    .setup = rk_idle, .undo = rk_in_use } },
 	{ { .name = "rk_iommu_attach_device: a resume is under way",
 	    .setup = rk_resume_under_way, .undo = rk_in_use } },
-	{ { .name = "rk_iommu_attach_device: pm_runtime_put() has an error",
-	    .setup = rk_idle_busy, .undo = rk_in_use } },
 	{ { .name = "rk_iommu_enable: a clock cannot be enabled",
 	    .call = "clk_bulk_enable", .ret = -EIO, .expect = -EIO } },
-	{ { .name = "rk_iommu_enable: a clock cannot be enabled, in no domain", .first = true,
+	{ { .name = "rk_iommu_enable: a clock cannot be enabled, from identity", .first = true,
 	    .call = "clk_bulk_enable", .ret = -EIO, .expect = -EIO } },
 	{ { .name = "rk_iommu_enable: EINVAL from a clock", .first = true,
 	    .call = "clk_bulk_enable", .ret = -EINVAL, .expect = -ENODEV } },
@@ -179,7 +183,7 @@ static const struct rk_case rk_cases[] = {
 	{ { .name = "rk_iommu_force_reset: the register is dead",
 	    .setup = rk_ignore, .expect = -ENODEV },
 	  .ignored = { [RK_DTE_ADDR] = 3 } },
-	{ { .name = "rk_iommu_force_reset: the register is dead in no domain",
+	{ { .name = "rk_iommu_force_reset: the register is dead, from identity",
 	    .setup = rk_ignore, .first = true, .expect = -ENODEV },
 	  .ignored = { [RK_DTE_ADDR] = 1 } },
 	{ { .name = "rk_iommu_force_reset: time out",
@@ -188,13 +192,13 @@ static const struct rk_case rk_cases[] = {
 	{ { .name = "rk_iommu_enable_paging: time out",
 	    .setup = rk_ignore, .expect = -ETIMEDOUT },
 	  .ignored = { [RK_MMU_CMD_ENABLE_PAGING] = 2 } },
-	{ { .name = "rk_iommu_enable_paging: time out of one MMU in no domain",
+	{ { .name = "rk_iommu_enable_paging: time out of one MMU, from identity",
 	    .setup = rk_ignore, .first = true, .expect = -ETIMEDOUT },
 	  .ignored = { [RK_MMU_CMD_ENABLE_PAGING] = 1 } },
 	{ { .name = "rk_iommu_enable: the stall does not end", .setup = rk_ignore },
 	  .ignored = { [RK_MMU_CMD_DISABLE_STALL] = 4 } },
 	{ { .name = "rk_iommu_attach_device: success", } },
-	{ { .name = "rk_iommu_attach_device: success in no domain", .first = true } },
+	{ { .name = "rk_iommu_attach_device: success from identity", .first = true } },
 };
 
 static void rk_case_desc(const struct rk_case *c, char *desc)
@@ -211,6 +215,16 @@ static void rk_attach(struct kunit *test)
 	attach_check(test, &rk, &c->c);
 }
 
+static int rk_attach_to(struct iommu_domain *domain)
+{
+	return domain->ops->attach_dev(domain, rk.dev, rk_iommu.domain);
+}
+
+static void rk_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, rk_attach_to(&rk_identity_domain), 0);
+}
+
 /* What is not on is programmed by its resume; that may fail, and so may an attach. */
 static void rk_suspended(struct kunit *test)
 {
@@ -221,23 +235,21 @@ static void rk_suspended(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(off); i++) {
 		rk_on = off[i];
 		attach_test_inject("clk_bulk_enable", 1, -EIO);
-		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), -EIO);
+		KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -EIO);
 		attach_test.call = NULL;
-		KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, NULL);
-		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
+		KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, &rk_identity_domain);
+		KUNIT_EXPECT_EQ(test, rk_attach_to(domain), 0);
 		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 		KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
-		domain->ops->detach_dev(domain, rk.dev);
-		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
-		attach_test.nth = 1;
-		attach_test.ret = -EIO;
-		attach_test.call = "clk_bulk_enable";
+		rk_leave(test, domain);
+		KUNIT_EXPECT_EQ(test, rk_attach_to(domain), 0);
+		attach_test_inject("clk_bulk_enable", 1, -EIO);
 		KUNIT_EXPECT_EQ(test, rk_iommu_resume(rk_iommu.dev), -EIO);
 		KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
 		KUNIT_EXPECT_EQ(test, rk_iommu_resume(rk_iommu.dev), 0);
 		KUNIT_EXPECT_NE(test, rk_seen(test), 0);
 		rk_on = 1;
-		domain->ops->detach_dev(domain, rk.dev);
+		rk_leave(test, domain);
 		KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
 	}
 	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
@@ -245,45 +257,144 @@ static void rk_suspended(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* What is on is off after a detach, whether in use or about to be suspended. */
-static void rk_detach(struct kunit *test)
+/* What is on is off in the identity domain, whether in use or about to be suspended. */
+static void rk_identity(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &rk);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
+	KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
 	rk_idle(test, domain);
-	domain->ops->detach_dev(domain, rk.dev);
+	rk_leave(test, domain);
 	KUNIT_EXPECT_EQ_MSG(test, rk_seen(test), 0, "idle");
 	rk_in_use(test, domain);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
+	KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
 	rk_idle(test, domain);
 	rk_suspending = true;
-	domain->ops->detach_dev(domain, rk.dev);
+	rk_leave(test, domain);
 	KUNIT_EXPECT_EQ_MSG(test, rk_seen(test), 0, "suspending");
 	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 	domain->ops->free(domain);
 }
 
-/* The register is dead for the old domain, too, until that is attached again. */
+/* An unmap reaches the TLB of what is on, whether in use or idle. */
+static void rk_zap(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+	size_t mapped = 0;
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
+	rk_idle(test, domain);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SPAGE_SIZE, 1,
+						     IOMMU_READ, GFP_KERNEL, &mapped), 0);
+	rk_regs[1][RK_MMU_ZAP_ONE_LINE / 4] = 0;
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_4M, SPAGE_SIZE, 1, NULL),
+			SPAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rk_regs[1][RK_MMU_ZAP_ONE_LINE / 4], SZ_4M);
+	rk_in_use(test, domain);
+	rk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
+/* The register is dead for the old domain, too, until the next resume. */
 static void rk_dead(struct kunit *test)
 {
 	struct iommu_domain *old = attach_test_alloc(test, &rk);
 	struct iommu_domain *domain = attach_test_alloc(test, &rk);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, rk.dev), 0);
+	KUNIT_ASSERT_EQ(test, rk_attach_to(old), 0);
 	seen = rk_seen(test);
 	rk_ignored[RK_DTE_ADDR] = 4;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -ENODEV);
 	KUNIT_EXPECT_EQ(test, rk_ignored[RK_DTE_ADDR], 0);
-	KUNIT_EXPECT_NE(test, rk_seen(test), seen);
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, rk.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, old);
+	KUNIT_EXPECT_EQ(test, rk_iommu_suspend(rk_iommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_iommu_resume(rk_iommu.dev), 0);
 	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
-	old->ops->detach_dev(old, rk.dev);
+	rk_leave(test, old);
 	domain->ops->free(domain);
 	old->ops->free(old);
+}
+
+/* So it is until the next attach, if that is to the same domain, too. */
+static void rk_again(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &rk);
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(old), 0);
+	seen = rk_seen(test);
+	rk_ignored[RK_DTE_ADDR] = 4;
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -ENODEV);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
+	rk_ignored[RK_DTE_ADDR] = 4;
+	KUNIT_EXPECT_EQ_MSG(test, rk_attach_to(old), -ENODEV, "it is dead still");
+	KUNIT_EXPECT_EQ(test, rk_ignored[RK_DTE_ADDR], 0);
+	KUNIT_EXPECT_EQ(test, rk_attach_to(old), 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ_MSG(test, rk_attach_to(old), 0, "nothing is left to do");
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+	rk_leave(test, old);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* What is freed is not used from then on, whether the IOMMU is on, idle or suspended. */
+static void rk_free(struct kunit *test)
+{
+	int how;
+
+	for (how = 0; how < 3; how++) {
+		struct iommu_domain *domain = attach_test_alloc(test, &rk);
+
+		KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
+		if (how)
+			rk_idle(test, domain);
+		if (how == 2) {
+			rk_iommu_suspend(rk_iommu.dev);
+			rk_on = 0;
+		}
+		domain->ops->free(domain);
+		KUNIT_EXPECT_EQ_MSG(test, rk_seen(test), 0, "%d", how);
+		/* Nothing may look at it again. */
+		KUNIT_ASSERT_PTR_EQ_MSG(test, rk_iommu.domain, &rk_identity_domain, "%d", how);
+		KUNIT_EXPECT_TRUE(test, list_empty(&rk_iommu.node));
+		KUNIT_EXPECT_EQ(test, attach_test.held[PM], !how);
+		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+		KUNIT_EXPECT_FALSE(test, mutex_is_locked(&rk_iommu_domain_lock));
+		if (how)
+			rk_in_use(test, domain);
+	}
+}
+
+/* A caller who may not fail goes on when an attach does, and frees the old domain. */
+static void rk_free_kept(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &rk);
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(old), 0);
+	rk_ignored[RK_DTE_ADDR] = 3;
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -ENODEV);
+	KUNIT_EXPECT_NE(test, rk_seen(test), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, old);
+	old->ops->free(old);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
+	KUNIT_ASSERT_PTR_EQ(test, rk_iommu.domain, &rk_identity_domain);
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), 0);
+	KUNIT_EXPECT_NE(test, rk_seen(test), 0);
+	rk_leave(test, domain);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 }
 
 /* A device without an IOMMU (drm) takes any domain. */
@@ -292,9 +403,9 @@ static void rk_virtual(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &rk);
 
 	dev_iommu_priv_set(rk.dev, NULL);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, rk.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), 0);
 	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
-	domain->ops->detach_dev(domain, rk.dev);
+	KUNIT_EXPECT_EQ(test, rk_attach_to(&rk_identity_domain), -ENODEV);
 	domain->ops->free(domain);
 }
 
@@ -312,10 +423,12 @@ static int rk_init(struct kunit *test)
 	rk_iommu.num_mmu = ARRAY_SIZE(rk_bases);
 	rk_iommu.dev = attach_test_device(test, "rk-iommu");
 	dev_set_drvdata(rk_iommu.dev, &rk_iommu);
-	dma_dev = rk_iommu.dev;
-	rk_ops = &iommu_data_ops_v1;
+	rk_iommu.rk_ops = &iommu_data_ops_v1;
+	rk_iommu.domain = &rk_identity_domain;
+	INIT_LIST_HEAD(&rk_iommu.node);
 	rk.ops = &rk_iommu_ops;
 	rk.seen = rk_seen;
+	rk.leave = rk_leave;
 	rk.dev = attach_test_device(test, "rk-client");
 	dev_iommu_priv_set(rk.dev, &rk_data);
 	return 0;
@@ -330,8 +443,12 @@ static void rk_exit(struct kunit *test)
 static struct kunit_case rk_kunit[] = {
 	KUNIT_CASE_PARAM(rk_attach, rk_gen_params),
 	KUNIT_CASE(rk_suspended),
-	KUNIT_CASE(rk_detach),
+	KUNIT_CASE(rk_identity),
+	KUNIT_CASE(rk_zap),
 	KUNIT_CASE(rk_dead),
+	KUNIT_CASE(rk_again),
+	KUNIT_CASE(rk_free),
+	KUNIT_CASE(rk_free_kept),
 	KUNIT_CASE(rk_virtual),
 	{}
 };
@@ -341,3 +458,6 @@ static struct kunit_suite rk_suite = {
 };
 
 kunit_test_suite(rk_suite);
+
+MODULE_DESCRIPTION("KUnit test of the attach of rockchip-iommu.c");
+MODULE_LICENSE("GPL");
