@@ -64,7 +64,7 @@ static u64 qcom_table(int i)
 {
 	if (!(qcom_regs[i][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M))
 		return 0;
-	return *(u64 *)&qcom_regs[i][ARM_SMMU_CB_TTBR0 / 4] & ~ARM_SMMU_TTBRn_ASID;
+	return *(u64 *)&qcom_regs[i][ARM_SMMU_CB_TTBR0 / 4] & GENMASK_ULL(47, 0);
 }
 
 static u64 qcom_seen(struct kunit *test)
@@ -437,13 +437,14 @@ static void qcom_free_attached(struct kunit *test)
 	domain->ops->free(domain);
 	qcom_missed(test);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	KUNIT_ASSERT_EQ(test, attach_test.held[PGTABLE], 1);
 	qcom_wake(test, true);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
 	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
 	free_io_pgtable_ops(ops);
 }
 
-/* As for what happens during system sleep */
+/* The same during system sleep, when an IOMMU in use counts as active */
 static void qcom_asleep_active(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
