@@ -64,7 +64,7 @@ static u64 qcom_table(int i)
 {
 	if (!(qcom_regs[i][ARM_SMMU_CB_SCTLR / 4] & ARM_SMMU_SCTLR_M))
 		return 0;
-	return *(u64 *)&qcom_regs[i][ARM_SMMU_CB_TTBR0 / 4] & GENMASK_ULL(47, 0);
+	return *(u64 *)&qcom_regs[i][ARM_SMMU_CB_TTBR0 / 4] & ~ARM_SMMU_TTBRn_ASID;
 }
 
 static u64 qcom_seen(struct kunit *test)
@@ -444,7 +444,7 @@ static void qcom_free_attached(struct kunit *test)
 	free_io_pgtable_ops(ops);
 }
 
-/* The same during system sleep, when an IOMMU in use counts as active */
+/* As for what happens during system sleep */
 static void qcom_asleep_active(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
