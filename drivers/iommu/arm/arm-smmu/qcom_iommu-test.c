@@ -7,22 +7,33 @@
  */
 #include <linux/clk.h>
 #include <linux/delay.h>
+#include <linux/firmware/qcom/qcom_scm.h>
 #include <linux/iopoll.h>
 #include <linux/of_address.h>
 #include <linux/of_device.h>
-#include <linux/qcom_scm.h>
 
 #include "../../attach-test.h"
 
 /* The firmware, the clocks, and a TLB that needs no time */
-#define qcom_scm_restore_sec_cfg(id, spare)	FAIL_OR("qcom_scm_restore_sec_cfg", 0)
+#define qcom_scm_restore_sec_cfg(...)		FAIL_OR("qcom_scm_restore_sec_cfg", 0)
 #define clk_bulk_prepare_enable(n, c) \
-	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(c), 0))
-#define clk_bulk_disable_unprepare(n, c)	({ (void)(c); attach_test.held[CLK]--; })
-#define pm_runtime_status_suspended(dev)	((void)(dev), !attach_test.held[CLK])
+	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(n), (void)(c), 0))
+#define clk_bulk_disable_unprepare(n, c) ({ (void)(n); (void)(c); attach_test.held[CLK]--; })
+/* There is nothing to unregister: only the order counts. */
+#define pm_runtime_force_suspend(dev)		((void)(dev), qcom_gone("clocks"))
+#define iommu_device_sysfs_remove(iommu)	((void)(iommu), qcom_gone("sysfs"))
+#define iommu_device_unregister(iommu)		((void)(iommu), qcom_gone("IOMMU"))
 #undef readl_poll_timeout
-#define readl_poll_timeout(addr, val, cond, sleep_us, timeout_us) \
+#define readl_poll_timeout(addr, val, cond, ...) \
 	((val) = readl(addr), (cond) ? 0 : -ETIMEDOUT)
+
+static const char *qcom_went[4];
+static int qcom_goes;
+
+static void qcom_gone(const char *what)
+{
+	qcom_went[qcom_goes++ % ARRAY_SIZE(qcom_went)] = what;
+}
 
 static void qcom_unlock(struct mutex *lock);
 #define mutex_unlock(lock)	qcom_unlock(lock)
@@ -69,14 +80,25 @@ static int qcom_suspend(struct device *dev)
 	return FAIL_OR("suspend", ret);
 }
 
+static int qcom_attach_to(struct iommu_domain *domain, struct device *dev,
+			  struct iommu_domain *old)
+{
+	return domain->ops->attach_dev(domain, dev, old);
+}
+
+static void qcom_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom.dev, domain), 0);
+}
+
 static void qcom_no_iommu(struct kunit *test, struct iommu_domain *domain)
 {
-	dev_iommu_fwspec_get(qcom.dev)->ops = NULL;
+	dev_iommu_priv_set(qcom.dev, NULL);
 }
 
 static void qcom_iommu_again(struct kunit *test, struct iommu_domain *domain)
 {
-	dev_iommu_fwspec_get(qcom.dev)->ops = &qcom_iommu_ops;
+	dev_iommu_priv_set(qcom.dev, qcom_iommus[0]);
 }
 
 /* As before the first attach */
@@ -88,22 +110,35 @@ static void qcom_insecure(struct kunit *test, struct iommu_domain *domain)
 
 static void qcom_attach_bank(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[1]), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom_devs[1], NULL), 0);
 }
 
 static void qcom_detach_bank(struct kunit *test, struct iommu_domain *domain)
 {
-	domain->ops->detach_dev(domain, qcom_devs[1]);
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom_devs[1], domain), 0);
 }
 
 static void qcom_attach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom_devs[2]), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom_devs[2], NULL), 0);
 }
 
 static void qcom_detach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	domain->ops->detach_dev(domain, qcom_devs[2]);
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(&qcom_iommu_identity_domain, qcom_devs[2], domain), 0);
+}
+
+/* System sleep takes the clocks of an IOMMU in use, and leaves it active for runtime PM. */
+static void qcom_sleep(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, pm_runtime_get_sync(qcom_iommus[0]->dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_iommu_suspend(qcom_iommus[0]->dev), 0);
+}
+
+static void qcom_wake_up(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_EQ(test, qcom_iommu_resume(qcom_iommus[0]->dev), 0);
+	pm_runtime_put_sync(qcom_iommus[0]->dev);
 }
 
 static void qcom_hang(struct kunit *test, struct iommu_domain *domain)
@@ -121,6 +156,10 @@ static const struct attach_case qcom_cases[] = {
 	  .setup = qcom_no_iommu, .undo = qcom_iommu_again, .first = true, .expect = -ENODEV },
 	{ .name = "qcom_iommu_attach_dev: the IOMMU does not resume",
 	  .call = "clk_bulk_prepare_enable", .ret = -EINVAL, .expect = -ENODEV },
+	{ .name = "qcom_iommu_attach_dev: runtime PM is disabled",
+	  .call = "pm_runtime_resume_and_get", .ret = -EACCES, .expect = -EBUSY },
+	{ .name = "qcom_iommu_attach_dev: active without clocks",
+	  .setup = qcom_sleep, .undo = qcom_wake_up, .expect = -EBUSY },
 	{ .name = "qcom_iommu_attach_dev: the domain belongs to another IOMMU",
 	  .setup = qcom_attach_other, .undo = qcom_detach_other, .expect = -EINVAL },
 	{ .name = "qcom_iommu_attach_dev: the domain of another device",
@@ -135,41 +174,24 @@ static const struct attach_case qcom_cases[] = {
 	{ .name = "qcom_iommu_init_domain: EIO for the second bank",
 	  .call = "qcom_scm_restore_sec_cfg", .nth = 2, .ret = -EIO, .setup = qcom_insecure,
 	  .expect = -EIO },
+	{ .name = "qcom_iommu_init_domain: EOPNOTSUPP of the secure init",
+	  .call = "qcom_scm_restore_sec_cfg", .ret = -EOPNOTSUPP, .setup = qcom_insecure,
+	  .expect = -EOPNOTSUPP },
 	{ .name = "qcom_iommu_resume: a clock cannot be enabled",
 	  .call = "clk_bulk_prepare_enable", .ret = -EIO, .expect = -EIO },
 	{ .name = "qcom_iommu_tlb_sync: the TLB sync times out",
 	  .setup = qcom_hang, .undo = qcom_unhang, .first = true },
-	{ .name = "qcom_iommu_attach_dev: success" },
-};
-
-/* Apart, since an older driver does not survive it */
-static const struct attach_case qcom_last_cases[] = {
 	{ .name = "qcom_iommu_attach_dev: a code of the firmware",
 	  .call = "qcom_scm_restore_sec_cfg", .ret = 1, .setup = qcom_insecure,
 	  .expect = -ENODEV },
+	{ .name = "qcom_iommu_attach_dev: success" },
 };
 
 KUNIT_ARRAY_PARAM(qcom, qcom_cases, attach_case_desc);
-KUNIT_ARRAY_PARAM(qcom_last, qcom_last_cases, attach_case_desc);
 
 static void qcom_attach(struct kunit *test)
 {
 	attach_check(test, &qcom, test->param_value);
-}
-
-/* A device that has the domain, also where the IOMMU would not resume */
-static void qcom_again(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
-
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
-	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
-	attach_test.call = NULL;
-	KUNIT_EXPECT_FALSE(test, attach_test.hit);
-	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
-	domain->ops->detach_dev(domain, qcom.dev);
-	domain->ops->free(domain);
 }
 
 /* Back to a domain, as the core does, and the TLB forgets the other one. */
@@ -180,18 +202,22 @@ static void qcom_return(struct kunit *test)
 	u64 seen;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
 	seen = qcom_seen(test);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
 	KUNIT_EXPECT_NE(test, qcom_seen(test), seen);
 	for (i = 0; i < 2; i++)
 		qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(old, qcom.dev, domain), 0);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4],
 				qcom_ctxs[i].asid);
-	old->ops->detach_dev(old, qcom.dev);
+	qcom_leave(test, old);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(old, qcom.dev, &qcom_iommu_identity_domain), 0);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	qcom_leave(test, old);
 	domain->ops->free(domain);
 	old->ops->free(old);
 }
@@ -202,13 +228,110 @@ static void qcom_flush(struct kunit *test)
 	struct iommu_domain *old = attach_test_alloc(test, &qcom);
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
 	qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
 	KUNIT_EXPECT_EQ(test, qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4], qcom_ctxs[0].asid);
-	domain->ops->detach_dev(domain, qcom.dev);
+	qcom_leave(test, domain);
 	domain->ops->free(domain);
 	old->ops->free(old);
+}
+
+/* A device that is removed: the core frees the domain that the banks have. */
+static void qcom_release(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct iommu_domain *other = attach_test_alloc(test, &qcom);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(other, qcom_devs[1], NULL), 0);
+	seen = qcom_table(2);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	KUNIT_EXPECT_NULL(test, qcom_ctxs[0].domain);
+	KUNIT_EXPECT_NULL(test, qcom_ctxs[1].domain);
+	/* Not those of others */
+	KUNIT_EXPECT_EQ(test, qcom_table(2), seen);
+	KUNIT_EXPECT_NE(test, seen, 0);
+	KUNIT_EXPECT_PTR_EQ(test, qcom_ctxs[2].domain, other);
+	other->ops->free(other);
+	KUNIT_EXPECT_EQ(test, qcom_table(2), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+/* The IOMMU goes while it has clocks and a sysfs device, and the banks after it. */
+static void qcom_unbind(struct kunit *test)
+{
+	struct platform_device *bank = kunit_kzalloc(test, sizeof(*bank), GFP_KERNEL);
+	struct device *dev = qcom_iommus[0]->dev;
+
+	KUNIT_ASSERT_NOT_NULL(test, bank);
+	bank->dev.parent = dev;
+	platform_set_drvdata(bank, &qcom_ctxs[0]);
+	qcom_goes = 0;
+	qcom_iommu_device_remove(to_platform_device(dev));
+	KUNIT_ASSERT_EQ(test, qcom_goes, 3);
+	KUNIT_EXPECT_STREQ(test, qcom_went[0], "IOMMU");
+	KUNIT_EXPECT_STREQ(test, qcom_went[1], "sysfs");
+	KUNIT_EXPECT_STREQ(test, qcom_went[2], "clocks");
+	KUNIT_ASSERT_PTR_EQ(test, dev_get_drvdata(dev), (void *)qcom_iommus[0]);
+	qcom_iommu_ctx_remove(bank);
+	KUNIT_EXPECT_NULL(test, qcom_iommus[0]->ctxs[qcom_ctxs[0].asid]);
+}
+
+/* An IOMMU with a power domain, which the firmware does not restore */
+static void qcom_power(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	static struct dev_pm_domain pm_domain;
+	struct device *dev = qcom_iommus[0]->dev;
+	int i;
+
+	dev->pm_domain = &pm_domain;
+	for (i = -1; i <= 1; i += 2) {
+		attach_test_inject("qcom_scm_restore_sec_cfg", 1, i < 0 ? -EINVAL : i);
+		KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL),
+				i < 0 ? -ENODEV : -EIO);
+		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+		KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+		attach_test.held[CLK] = 0;
+	}
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
+	qcom_leave(test, domain);
+	dev->pm_domain = NULL;
+	domain->ops->free(domain);
+}
+
+/* Contexts that are the firmware's to program: no register of theirs is written. */
+static void qcom_secured(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct iommu_iotlb_gather gather = {};
+	size_t mapped = 0;
+	int i;
+
+	memset(qcom_regs, 0xff, sizeof(qcom_regs));
+	for (i = 0; i < 2; i++)
+		qcom_ctxs[i].secured_ctx = true;
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_PTR_EQ(test, qcom_ctxs[i].domain, domain);
+	KUNIT_EXPECT_EQ(test, domain->ops->map_pages(domain, SZ_1M, SZ_1M, SZ_4K, 1, IOMMU_READ,
+						     GFP_KERNEL, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_1M, SZ_4K, 1, &gather), SZ_4K);
+	domain->ops->iotlb_sync(domain, &gather);
+	qcom_leave(test, domain);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_NULL(test, qcom_ctxs[i].domain);
+	/* What a resume makes up for is not for them, either. */
+	qcom_sleep(test, domain);
+	domain->ops->iotlb_sync(domain, &gather);
+	qcom_wake_up(test, domain);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_NULL(test, memchr_inv(qcom_regs, 0xff, sizeof(qcom_regs)));
 }
 
 /* What is written to the registers of the first IOMMU, which does so only with clocks */
@@ -227,13 +350,18 @@ static void qcom_untouched(struct kunit *test)
 {
 	int i;
 
-	KUNIT_EXPECT_TRUE(test, attach_test.hit);
-	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4], 0);
 		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIVAL / 4], 0);
 		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_TLBSYNC / 4], ~0);
 	}
+}
+
+static void qcom_missed(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	qcom_untouched(test);
 }
 
 /* Bank 2 was never given to the kernel by the firmware. */
@@ -257,16 +385,17 @@ static void qcom_asleep(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 	struct iommu_iotlb_gather gather = {};
 	struct io_pgtable_ops *ops;
+	size_t mapped = 0;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
 	seen = qcom_seen(test);
-	KUNIT_ASSERT_EQ(test, domain->ops->map(domain, SZ_1M, SZ_1M, SZ_4K, IOMMU_READ,
-					       GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_1M, SZ_1M, SZ_4K, 1, IOMMU_READ,
+						     GFP_KERNEL, &mapped), 0);
 	qcom_clear();
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, domain->ops->unmap(domain, SZ_1M, SZ_4K, &gather), SZ_4K);
-	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_1M, SZ_4K, 1, &gather), SZ_4K);
+	qcom_missed(test);
 	KUNIT_EXPECT_EQ(test, domain->ops->iova_to_phys(domain, SZ_1M), 0);
 	qcom_wake(test, true);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
@@ -274,17 +403,17 @@ static void qcom_asleep(struct kunit *test)
 
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
 	domain->ops->iotlb_sync(domain, &gather);
-	qcom_untouched(test);
+	qcom_missed(test);
 	qcom_wake(test, true);
 
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
-	domain->ops->detach_dev(domain, qcom.dev);
-	qcom_untouched(test);
+	qcom_leave(test, domain);
+	qcom_missed(test);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
 	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
 	domain->ops->free(domain);
-	qcom_untouched(test);
+	qcom_missed(test);
 	/* Who has clocks may walk it. */
 	KUNIT_ASSERT_EQ(test, attach_test.held[PGTABLE], 1);
 	qcom_wake(test, true);
@@ -300,33 +429,70 @@ static void qcom_free_attached(struct kunit *test)
 	struct io_pgtable_ops *ops;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
 	ops = to_qcom_iommu_domain(domain)->pgtbl_ops;
 	seen = qcom_seen(test);
 	qcom_clear();
 	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
 	domain->ops->free(domain);
-	qcom_untouched(test);
+	qcom_missed(test);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	KUNIT_ASSERT_EQ(test, attach_test.held[PGTABLE], 1);
 	qcom_wake(test, true);
 	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
 	io_pgtable_ops_to_pgtable(ops)->cfg.tlb = NULL;
 	free_io_pgtable_ops(ops);
 }
 
+/* As for what happens during system sleep */
+static void qcom_asleep_active(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct iommu_iotlb_gather gather = {};
+	size_t mapped = 0;
+	u64 seen;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	seen = qcom_seen(test);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_1M, SZ_1M, SZ_4K, 1, IOMMU_READ,
+						     GFP_KERNEL, &mapped), 0);
+	qcom_sleep(test, domain);
+	qcom_clear();
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_1M, SZ_4K, 1, &gather), SZ_4K);
+	domain->ops->iotlb_sync(domain, &gather);
+	domain->ops->flush_iotlb_all(domain);
+	qcom_leave(test, domain);
+	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	KUNIT_EXPECT_NULL(test, qcom_ctxs[0].domain);
+	qcom_wake_up(test, domain);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIASID / 4],
+				qcom_ctxs[i].asid);
+	/* No bank has it any more, so it is freed, with or without clocks. */
+	qcom_clear();
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	domain->ops->free(domain);
+	attach_test.call = NULL;
+	qcom_missed(test);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
 static void qcom_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, qcom.dev), 0);
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
 	KUNIT_EXPECT_FALSE(test, qcom_unpublished);
-	domain->ops->detach_dev(domain, qcom.dev);
+	qcom_leave(test, domain);
 	domain->ops->free(domain);
 }
 
 static int qcom_init(struct kunit *test)
 {
-	static u32 banks[] = { 0, 1, 2, 3 };
+	static const u32 banks[] = { 0, 1, 2, 3 };
 	int i;
 
 	memset(qcom_regs, 0, sizeof(qcom_regs));
@@ -339,6 +505,7 @@ static int qcom_init(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, iommu);
 		iommu->dev = attach_test_device(test, "qcom-iommu");
 		iommu->max_asid = 3;
+		spin_lock_init(&iommu->lock);
 		dev_set_drvdata(iommu->dev, iommu);
 		/* The tables may be anywhere. */
 		KUNIT_ASSERT_EQ(test, dma_set_mask(iommu->dev, DMA_BIT_MASK(64)), 0);
@@ -354,17 +521,21 @@ static int qcom_init(struct kunit *test)
 	}
 	for (i = 0; i < 3; i++) {
 		struct device *dev = attach_test_device(test, "qcom-client");
+		struct iommu_fwspec *fwspec;
 
+		fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 2), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fwspec);
 		qcom_devs[i] = dev;
 		dev_iommu_priv_set(dev, qcom_iommus[i / 2]);
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(dev, NULL, &qcom_iommu_ops), 0);
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(dev, banks + i + !!i,
-							   i ? 1 : 2), 0);
+		fwspec->num_ids = i ? 1 : 2;
+		memcpy(fwspec->ids, banks + i + !!i, fwspec->num_ids * sizeof(u32));
+		dev_iommu_fwspec_set(dev, fwspec);
 	}
 	attach_test.resume = qcom_iommu_resume;
 	attach_test.suspend = qcom_suspend;
 	qcom.ops = &qcom_iommu_ops;
 	qcom.seen = qcom_seen;
+	qcom.leave = qcom_leave;
 	qcom.dev = qcom_devs[0];
 	return 0;
 }
@@ -373,23 +544,24 @@ static void qcom_exit(struct kunit *test)
 {
 	int i;
 
-	for (i = 0; i < 3; i++) {
-		iommu_fwspec_free(qcom_devs[i]);
+	for (i = 0; i < 3; i++)
 		attach_test_remove(qcom_devs[i]);
-	}
 	for (i = 0; i < 2; i++)
 		attach_test_remove(qcom_iommus[i]->dev);
 }
 
 static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE_PARAM(qcom_attach, qcom_gen_params),
-	KUNIT_CASE(qcom_again),
 	KUNIT_CASE(qcom_return),
 	KUNIT_CASE(qcom_flush),
+	KUNIT_CASE(qcom_release),
+	KUNIT_CASE(qcom_unbind),
+	KUNIT_CASE(qcom_power),
+	KUNIT_CASE(qcom_secured),
 	KUNIT_CASE(qcom_asleep),
 	KUNIT_CASE(qcom_free_attached),
+	KUNIT_CASE(qcom_asleep_active),
 	KUNIT_CASE(qcom_publish),
-	KUNIT_CASE_PARAM(qcom_attach, qcom_last_gen_params),
 	{}
 };
 
