@@ -38,8 +38,8 @@
 #define pm_runtime_put(d)	 ({ attach_test.held[PM]--; pm_runtime_put(d); })
 #define pm_runtime_put_noidle(d) ({ attach_test.held[PM]--; pm_runtime_put_noidle(d); })
 #define pm_runtime_put_sync(d)	 ({ attach_test.held[PM]--; pm_runtime_put_sync(d); })
-#define pm_runtime_get_if_active(d, ignore) ({					\
-	int __on = pm_runtime_get_if_active(d, ignore);				\
+#define pm_runtime_get_if_active(d) ({					\
+	int __on = pm_runtime_get_if_active(d);				\
 	attach_test.held[PM] += __on > 0;					\
 	__on; })
 
@@ -162,6 +162,19 @@ static const struct iommu_platform_data omap_pdata = {
 	.device_idle = omap_device_idle,
 };
 
+static int omap_enter(struct iommu_domain *domain)
+{
+	return domain->ops->attach_dev(domain, omap.dev, &omap_iommu_identity_domain);
+}
+
+static void omap_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	struct iommu_domain *identity = &omap_iommu_identity_domain;
+
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, omap.dev, domain), 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+}
+
 static void omap_no_mmu(struct kunit *test, struct iommu_domain *domain)
 {
 	omap_mmus[0].iommu_dev = NULL;
@@ -174,24 +187,17 @@ static void omap_mmu_again(struct kunit *test, struct iommu_domain *domain)
 
 static void omap_attach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap_other), 0);
+	struct iommu_domain *identity = &omap_iommu_identity_domain;
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap_other, identity), 0);
 }
 
 static void omap_detach_other(struct kunit *test, struct iommu_domain *domain)
 {
-	domain->ops->detach_dev(domain, omap_other);
+	omap_iommu_identity_attach(&omap_iommu_identity_domain, omap_other, domain);
 }
 
-/* Runtime PM remembers a failure for ever, unless it is told that all is well. */
-static void omap_mend(struct kunit *test, struct iommu_domain *domain)
-{
-	int i;
-
-	for (i = 0; i < 2; i++)
-		pm_runtime_set_suspended(omap_mmu[i].dev);
-}
-
-/* Nothing attaches a domain over another one of this driver: all are first. */
+/* The core goes by way of identity from one domain to another: all are first. */
 static const struct attach_case omap_cases[] = {
 	{ .name = "omap_iommu_attach_dev: the device has no IOMMU",
 	  .setup = omap_no_mmu, .undo = omap_mmu_again, .first = true, .expect = -ENODEV },
@@ -199,26 +205,26 @@ static const struct attach_case omap_cases[] = {
 	  .setup = omap_attach_other, .undo = omap_detach_other, .first = true,
 	  .expect = -EINVAL },
 	{ .name = "omap_iommu_attach_dev: the second MMU does not resume",
-	  .call = "deassert_reset", .nth = 2, .ret = -EINVAL, .undo = omap_mend, .first = true,
+	  .call = "deassert_reset", .nth = 2, .ret = -EINVAL, .first = true,
 	  .expect = -ENODEV },
 	{ .name = "omap_iommu_attach_dev: the second table cannot be mapped",
 	  .call = "dma_map_single", .nth = 2, .ret = (long)DMA_MAPPING_ERROR, .first = true,
 	  .expect = -ENOMEM },
 	{ .name = "omap_iommu_attach_init: no memory for the list of MMUs",
-	  .call = "kcalloc", .first = true, .expect = -ENOMEM },
+	  .call = "kzalloc", .first = true, .expect = -ENOMEM },
 	{ .name = "omap_iommu_attach_init: no memory for the second page table",
-	  .call = "kzalloc", .nth = 2, .first = true, .expect = -ENOMEM },
+	  .call = "kzalloc", .nth = 3, .first = true, .expect = -ENOMEM },
 	{ .name = "omap_iommu_attach: the page table cannot be mapped",
 	  .call = "dma_map_single", .ret = (long)DMA_MAPPING_ERROR, .first = true,
 	  .expect = -ENOMEM },
 	{ .name = "omap_iommu_runtime_resume: EIO of deassert_reset",
-	  .call = "deassert_reset", .ret = -EIO, .undo = omap_mend, .first = true,
+	  .call = "deassert_reset", .ret = -EIO, .first = true,
 	  .expect = -EIO },
 	{ .name = "omap_iommu_runtime_resume: EINVAL of deassert_reset",
-	  .call = "deassert_reset", .ret = -EINVAL, .undo = omap_mend, .first = true,
+	  .call = "deassert_reset", .ret = -EINVAL, .first = true,
 	  .expect = -ENODEV },
 	{ .name = "omap_iommu_runtime_resume: EIO of device_enable",
-	  .call = "device_enable", .ret = -EIO, .undo = omap_mend, .first = true,
+	  .call = "device_enable", .ret = -EIO, .first = true,
 	  .expect = -EIO },
 	{ .name = "omap_iommu_runtime_resume: device_enable says enabled",
 	  .call = "device_enable", .ret = -EINVAL, .first = true },
@@ -232,6 +238,17 @@ KUNIT_ARRAY_PARAM(omap, omap_cases, attach_case_desc);
 static void omap_attach(struct kunit *test)
 {
 	attach_check(test, &omap, test->param_value);
+}
+
+/* The device comes from no domain, or from identity, and stays there. */
+static void omap_identity(struct kunit *test)
+{
+	struct iommu_domain *identity = &omap_iommu_identity_domain;
+
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, omap.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, identity->ops->attach_dev(identity, omap.dev, identity), 0);
+	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 }
 
 /* What the platform says when an MMU is let go of: it is shut by then. */
@@ -249,62 +266,25 @@ static void omap_suspend(struct kunit *test)
 	const struct attach_case *c = test->param_value;
 	struct iommu_domain *domain = attach_test_alloc(test, &omap);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
 	attach_test_inject(c->call, 1, -EIO);
-	domain->ops->detach_dev(domain, omap.dev);
+	omap_leave(test, domain);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_TRUE(test, attach_test.hit);
 	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_enter(domain), 0);
 	domain->ops->free(domain);
 }
 
-/* The core's way back to the old domain, after the new one did not fit */
-static void omap_back(struct kunit *test)
-{
-	struct iommu_domain *old = attach_test_alloc(test, &omap);
-	struct iommu_domain *domain = attach_test_alloc(test, &omap);
-	u64 seen;
-
-	omap_attach_other(test, domain);
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
-	seen = omap_seen(test);
-	attach_test.prints = 0;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -EINVAL);
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
-	KUNIT_EXPECT_EQ(test, attach_test.prints, 0);
-	KUNIT_EXPECT_EQ(test, omap_seen(test), seen);
-	old->ops->free(old);
-	domain->ops->free(domain);
-}
-
-/* A failure must not lose the mapping of the page table that is in use. */
-static void omap_keep_mapping(struct kunit *test)
-{
-	struct iommu_domain *old = attach_test_alloc(test, &omap);
-	struct iommu_domain *domain = attach_test_alloc(test, &omap);
-
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, omap.dev), 0);
-	attach_test_inject("dma_map_single", 1, (long)DMA_MAPPING_ERROR);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -ENOMEM);
-	attach_test.call = NULL;
-	domain->ops->free(domain);
-	old->ops->free(old);
-	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
-}
-
-/* Nor may it leave its own page table to the next resume, by user space or so. */
+/* A failure may not leave its page table to the next resume, by user space or so. */
 static void omap_forget_table(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &omap);
 
 	attach_test_inject("deassert_reset", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), -EIO);
+	KUNIT_EXPECT_EQ(test, omap_enter(domain), -EIO);
 	attach_test.call = NULL;
-	KUNIT_EXPECT_EQ_MSG(test, domain->ops->attach_dev(domain, omap.dev), -ENODEV,
-			    "not EINVAL, as runtime PM says from then on");
-	omap_mend(test, domain);
-	pm_runtime_get_sync(omap_mmu[0].dev);
+	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[0].dev), 0);
 	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
 	pm_runtime_put_sync(omap_mmu[0].dev);
 	domain->ops->free(domain);
@@ -317,7 +297,7 @@ static void omap_on_before(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[1].dev), 0);
 	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_NE(test, omap_seen(test) >> 32, 0);
 	domain->ops->free(domain);
 	pm_runtime_put_sync(omap_mmu[1].dev);
@@ -329,7 +309,7 @@ static void omap_on_at_detach(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &omap);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[0].dev), 1);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
@@ -342,12 +322,12 @@ static void omap_on_at_attach(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &omap);
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_EQ(test, pm_runtime_get_sync(omap_mmu[0].dev), 1);
-	domain->ops->detach_dev(domain, omap.dev);
+	omap_leave(test, domain);
 	/* An old page table that cannot be where the new one is */
 	omap_regs[0][MMU_TTB / 4] = 1;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_NE(test, (u32)omap_seen(test), 1);
 	KUNIT_EXPECT_NE(test, (u32)omap_seen(test), 0);
 	domain->ops->free(domain);
@@ -364,7 +344,7 @@ static void omap_locked(struct kunit *test)
 	u64 seen;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
 	seen = omap_seen(test);
 	for (i = 0; i < 2; i++) {
 		memcpy(omap_tlb[i], cr, sizeof(cr[0]) * (i + 1));
@@ -386,10 +366,10 @@ static void omap_locked(struct kunit *test)
 	}
 
 	/* but not the domain. */
-	domain->ops->detach_dev(domain, omap.dev);
+	omap_leave(test, domain);
 	memset(omap_regs, 0, sizeof(omap_regs));
 	memset(omap_tlb, 0, sizeof(omap_tlb));
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_EXPECT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_NE(test, omap_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, omap_tlb[0][0].cam, 0);
 	KUNIT_EXPECT_EQ(test, omap_regs[0][MMU_LOCK / 4], 0);
@@ -412,12 +392,12 @@ static void omap_dra7(struct kunit *test)
 	omap_mmu[1].has_bus_err_back = MMU_GP_REG_BUS_ERR_BACK_EN;
 	/* The other MMU of the DSP */
 	omap_syscfg[DSP_SYS_MMU_CONFIG / 4] = BIT(0);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, omap.dev), 0);
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
 	KUNIT_EXPECT_EQ(test, omap_syscfg[DSP_SYS_MMU_CONFIG / 4],
 			BIT(DSP_SYS_MMU_CONFIG_EN_SHIFT) | BIT(0));
 	KUNIT_EXPECT_EQ(test, omap_regs[0][MMU_GP_REG / 4], 0);
 	KUNIT_EXPECT_EQ(test, omap_regs[1][MMU_GP_REG / 4], MMU_GP_REG_BUS_ERR_BACK_EN);
-	domain->ops->detach_dev(domain, omap.dev);
+	omap_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, omap_syscfg[DSP_SYS_MMU_CONFIG / 4], BIT(0));
 	domain->ops->free(domain);
 }
@@ -452,6 +432,7 @@ static int omap_init(struct kunit *test)
 	}
 	omap.ops = &omap_iommu_ops;
 	omap.seen = omap_seen;
+	omap.leave = omap_leave;
 	omap.dev = attach_test_device(test, "omap-client");
 	dev_iommu_priv_set(omap.dev, omap_mmus);
 	omap_other = attach_test_device(test, "omap-other");
@@ -474,8 +455,7 @@ static void omap_exit(struct kunit *test)
 static struct kunit_case omap_kunit[] = {
 	KUNIT_CASE_PARAM(omap_attach, omap_gen_params),
 	KUNIT_CASE_PARAM(omap_suspend, omap_suspend_gen_params),
-	KUNIT_CASE(omap_back),
-	KUNIT_CASE(omap_keep_mapping),
+	KUNIT_CASE(omap_identity),
 	KUNIT_CASE(omap_forget_table),
 	KUNIT_CASE(omap_on_before),
 	KUNIT_CASE(omap_on_at_detach),
