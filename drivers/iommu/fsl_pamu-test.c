@@ -28,9 +28,9 @@ static struct iommu_ops fsl_pamu_test_ops;
 static struct attach_driver fsl_pamu;
 
 /* A domain is nothing but a cache to stash in: give each one of its own. */
-static struct iommu_domain *fsl_pamu_test_alloc(struct device *dev)
+static struct iommu_domain *fsl_pamu_test_alloc(unsigned int type)
 {
-	struct iommu_domain *domain = fsl_pamu_domain_alloc(IOMMU_DOMAIN_UNMANAGED);
+	struct iommu_domain *domain = fsl_pamu_domain_alloc(type);
 
 	if (domain)
 		to_fsl_dma_domain(domain)->stash_id = ++fsl_pamu_stash;
@@ -51,18 +51,6 @@ static u64 fsl_pamu_seen(struct kunit *test)
 			seen |= get_bf(paace->impl_attr, PAACE_IA_CID);
 	}
 	return seen;
-}
-
-static int fsl_pamu_to(struct iommu_domain *domain, struct device *dev)
-{
-	return fsl_pamu_attach_device(domain, dev, &fsl_pamu_platform_domain);
-}
-
-static void fsl_pamu_leave(struct kunit *test, struct iommu_domain *domain)
-{
-	KUNIT_EXPECT_EQ(test, fsl_pamu_platform_attach(&fsl_pamu_platform_domain, fsl_pamu.dev,
-						       domain), 0);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
 }
 
 static void fsl_pamu_no_property(struct kunit *test, struct iommu_domain *domain)
@@ -141,8 +129,8 @@ static void fsl_pamu_nested(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
 	int on = debug_locks;
 
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(old, fsl_pamu.dev), 0);
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
 	KUNIT_EXPECT_EQ(test, debug_locks, on);
 	domain->ops->free(domain);
 	old->ops->free(old);
@@ -156,11 +144,11 @@ static void fsl_pamu_keep(struct kunit *test)
 	int held;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(old, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
 	seen = fsl_pamu_seen(test);
 	held = attach_test.held[MEM];
 	fsl_pamu_bad_liodn(test, domain);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), -ENODEV);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], held);
 	domain->ops->free(domain);
@@ -174,15 +162,16 @@ static void fsl_pamu_again(struct kunit *test)
 	u64 seen;
 	int held;
 
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
 	held = attach_test.held[MEM];
 	seen = fsl_pamu_seen(test);
 	pamu_disable_liodn(2);
 	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), seen);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
 	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[MEM], held, "a LIODN is listed twice");
-	fsl_pamu_leave(test, domain);
+	domain->ops->detach_dev(domain, fsl_pamu.dev);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
 }
@@ -194,8 +183,8 @@ static void fsl_pamu_free(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(old, fsl_pamu.dev), 0);
-	KUNIT_ASSERT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
 	seen = fsl_pamu_seen(test);
 	old->ops->free(old);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
@@ -236,7 +225,7 @@ static void fsl_pamu_operation(struct kunit *test)
 	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++)
 		fsl_pamu_table[i].op_encode.index_ot.omi = 0xffff;
 	fsl_pamu_prop.next = &compatible;
-	KUNIT_EXPECT_EQ(test, fsl_pamu_to(domain, fsl_pamu.dev), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
 	fsl_pamu_prop.next = NULL;
 	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++) {
 		struct paace *paace = &fsl_pamu_table[i];
@@ -251,58 +240,56 @@ static void fsl_pamu_operation(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* A PCI device stands for the LIODNs of its controller, as all others there do. */
-static void fsl_pamu_pci(struct kunit *test)
+/* What shares the LIODNs of a PCI controller must be in one group. */
+static void fsl_pamu_pci_group(struct kunit *test)
 {
-	struct pci_controller ctl = { .parent = fsl_pamu.dev };
+	/* The version of the controller is beyond its address, at PCI_FSL_BRR1. */
+	u32 *regs = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
+	struct pci_controller ctl = {
+		.bus = bus, .parent = fsl_pamu.dev, .cfg_addr = (void __iomem *)regs,
+	};
 	struct pci_dev *pdev = kunit_kcalloc(test, 2, sizeof(*pdev), GFP_KERNEL);
+	struct iommu_group *group = iommu_group_alloc(), *groups[2];
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
-	u64 seen;
-	int i, held;
+	int i;
 
-	KUNIT_ASSERT_TRUE(test, bus && pdev);
+	KUNIT_ASSERT_TRUE(test, regs && bus && pdev);
+	memset32(regs, 0x208, PAGE_SIZE / 4);
 	bus->sysdata = &ctl;
+	INIT_LIST_HEAD(&bus->devices);
+	KUNIT_ASSERT_EQ(test, iommu_group_add_device(group, fsl_pamu.dev), 0);
+	/* As when a driver is bound to the controller */
+	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(fsl_pamu.dev), 0);
 	for (i = 0; i < 2; i++) {
 		pdev[i].bus = bus;
 		pdev[i].dev.bus = &pci_bus_type;
+		list_add_tail(&pdev[i].bus_list, &bus->devices);
+		groups[i] = fsl_pamu_device_group(&pdev[i].dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, groups[i]);
+		KUNIT_EXPECT_PTR_EQ(test, groups[i], groups[0]);
+		pdev[i].dev.iommu_group = groups[i];
 	}
-	KUNIT_EXPECT_EQ(test, fsl_pamu_to(domain, &pdev[0].dev), 0);
-	seen = fsl_pamu_seen(test);
-	KUNIT_EXPECT_NE_MSG(test, seen, 0, "not the LIODNs of the controller");
-	held = attach_test.held[MEM];
-	KUNIT_EXPECT_EQ(test, fsl_pamu_to(domain, &pdev[1].dev), 0);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
-	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[MEM], held, "a LIODN is listed twice");
-	KUNIT_EXPECT_EQ(test, fsl_pamu_platform_attach(&fsl_pamu_platform_domain, &pdev[1].dev,
-						       domain), 0);
+
+	KUNIT_EXPECT_FALSE_MSG(test, iommu_group_dma_owner_claimed(groups[0]), "used for good");
+	KUNIT_EXPECT_NULL(test, fsl_pamu.dev->iommu_group);
+
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, &pdev[0].dev), 0);
+	KUNIT_EXPECT_NE_MSG(test, fsl_pamu_seen(test), 0, "not the LIODNs of the controller");
+	domain->ops->detach_dev(domain, &pdev[1].dev);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
+
 	domain->ops->free(domain);
-	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
-}
-
-/* What the device has before it was ever in a domain stays when it is in none again. */
-static void fsl_pamu_platform(struct kunit *test)
-{
-	struct iommu_domain *platform = &fsl_pamu_platform_domain;
-	u64 seen;
-
-	KUNIT_ASSERT_EQ(test, pamu_config_ppaace(1, ~(u32)0, 7, PAACE_AP_PERMS_QUERY), 0);
-	KUNIT_ASSERT_EQ(test, pamu_enable_liodn(1), 0);
-	seen = fsl_pamu_seen(test);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_platform_attach(platform, fsl_pamu.dev, NULL), 0);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_platform_attach(platform, fsl_pamu.dev, platform), 0);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
-}
-
-/* Before fsl_pamu_probe(), and for an entry that nothing has set up */
-static void fsl_pamu_not_set_up(struct kunit *test)
-{
-	KUNIT_EXPECT_EQ(test, pamu_enable_liodn(1), -ENODEV);
-	ppaact = NULL;
-	KUNIT_EXPECT_EQ(test, pamu_enable_liodn(1), -ENODEV);
-	KUNIT_EXPECT_EQ(test, (pamu_config_ppaace)(1, ~(u32)0, 7, 0), -ENODEV);
-	fsl_pamu_mend(test, NULL);
+	for (i = 0; i < 2; i++)
+		pdev[i].dev.iommu_group = NULL;
+	/* When all have been removed, the next one finds no group. */
+	iommu_group_put(group);
+	group = fsl_pamu_device_group(&pdev[0].dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
+	KUNIT_EXPECT_PTR_NE(test, group, groups[0]);
+	for (i = 0; i < 2; i++)
+		iommu_group_put(groups[i]);
+	iommu_group_put(group);
 }
 
 static int fsl_pamu_test_init(struct kunit *test)
@@ -312,10 +299,9 @@ static int fsl_pamu_test_init(struct kunit *test)
 	fsl_pamu_stash = 0;
 	fsl_pamu_mend(test, NULL);
 	fsl_pamu_test_ops = fsl_pamu_ops;
-	fsl_pamu_test_ops.domain_alloc_paging = fsl_pamu_test_alloc;
+	fsl_pamu_test_ops.domain_alloc = fsl_pamu_test_alloc;
 	fsl_pamu.ops = &fsl_pamu_test_ops;
 	fsl_pamu.seen = fsl_pamu_seen;
-	fsl_pamu.leave = fsl_pamu_leave;
 	fsl_pamu.dev = attach_test_device(test, "fsl-pamu-client");
 	fsl_pamu.dev->of_node = &fsl_pamu_node;
 	return 0;
@@ -347,9 +333,7 @@ static struct kunit_case fsl_pamu_kunit[] = {
 	KUNIT_CASE(fsl_pamu_again),
 	KUNIT_CASE(fsl_pamu_free),
 	KUNIT_CASE_PARAM(fsl_pamu_operation, fsl_pamu_operation_gen_params),
-	KUNIT_CASE(fsl_pamu_pci),
-	KUNIT_CASE(fsl_pamu_platform),
-	KUNIT_CASE(fsl_pamu_not_set_up),
+	KUNIT_CASE(fsl_pamu_pci_group),
 	KUNIT_CASE_PARAM(fsl_pamu_attach, fsl_pamu_memory_gen_params),
 	{}
 };
