@@ -14,6 +14,10 @@ static void msm_test_free_pgtable(struct io_pgtable_ops *ops);
 #undef free_io_pgtable_ops
 #define free_io_pgtable_ops(ops)	msm_test_free_pgtable(ops)
 
+static int msm_test_clk_enable(struct clk *clk);
+#undef clk_enable
+#define clk_enable(clk)			msm_test_clk_enable(clk)
+
 #include "msm_iommu.c"
 
 #define MSM_TEST_MID	5
@@ -60,9 +64,29 @@ static void msm_test_free_pgtable(struct io_pgtable_ops *ops)
 	(free_io_pgtable_ops)(ops);
 }
 
+/* No one switches a clock but under the lock, which interrupts must not come between. */
+static int msm_test_clk_enable(struct clk *clk)
+{
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		KUNIT_EXPECT_TRUE(current->kunit_test, lockdep_is_held(&msm_iommu_lock));
+	KUNIT_EXPECT_TRUE(current->kunit_test, irqs_disabled());
+	return TAKE_ERR(CLK, "clk_enable", 0);
+}
+
+/* A device to a domain, as the core calls it if it comes from identity */
+static int msm_to(struct iommu_domain *domain, struct device *dev)
+{
+	return msm_iommu_attach_dev(domain, dev, &msm_iommu_identity_domain);
+}
+
+static int msm_to_identity(struct device *dev, struct iommu_domain *old)
+{
+	return msm_iommu_identity_attach(&msm_iommu_identity_domain, dev, old);
+}
+
 static void msm_leave(struct kunit *test, struct iommu_domain *domain)
 {
-	msm_iommu_detach_dev(domain, msm.dev);
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm.dev, domain), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
 	KUNIT_EXPECT_EQ_MSG(test, msm_iommus[0].context_map[0], 1, "a context is kept");
 	KUNIT_EXPECT_EQ_MSG(test, msm_iommus[1].context_map[0], 1, "a context is kept");
@@ -113,10 +137,10 @@ static void msm_attach_again(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
 	seen = msm_seen(test);
 	msm_leave(test, domain);
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
 	msm_leave(test, domain);
 	msm_iommu_domain_free(domain);
@@ -129,16 +153,15 @@ static void msm_two_devices(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
 	seen = msm_seen(test);
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm_devs[1]), 0);
 	KUNIT_ASSERT_EQ_MSG(test, attach_test.held[PGTABLE], 1, "a table for each device");
 	KUNIT_EXPECT_EQ(test, msm_seen_by(2), msm_seen_by(0));
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
-	KUNIT_EXPECT_EQ_MSG(test, msm_seen(test), seen, "attached again");
 	msm_leave(test, domain);
 	KUNIT_EXPECT_EQ_MSG(test, msm_seen_by(2), (u32)seen, "the other device has left, too");
-	msm_iommu_detach_dev(domain, msm_devs[1]);
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm_devs[1], domain), 0);
+	KUNIT_EXPECT_EQ(test, msm_seen_by(2), 0);
 	msm_iommu_domain_free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
@@ -153,37 +176,104 @@ static void msm_leave_list(struct kunit *test)
 	/* With context 0, which the driver did not take for one in use */
 	msm_iommus[0].context_map[0] = 0;
 	msm_iommus[1].context_map[0] = 0;
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(old, msm.dev), 0);
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(old, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev, old), 0);
 	KUNIT_ASSERT_TRUE(test, list_empty(&to_msm_priv(old)->list_attached));
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 1);
 	seen = msm_seen(test);
-	msm_iommu_detach_dev(old, msm.dev);
 	msm_iommu_domain_free(old);
 	KUNIT_EXPECT_EQ_MSG(test, msm_seen(test), seen, "off under another domain");
-	msm_iommu_detach_dev(domain, msm.dev);
+	KUNIT_ASSERT_EQ(test, msm_to_identity(msm.dev, domain), 0);
 	KUNIT_ASSERT_TRUE(test, list_empty(&to_msm_priv(domain)->list_attached));
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 0);
 	msm_iommu_domain_free(domain);
 }
 
+/* Identity for all IOMMUs of the device, or it stays in the domain */
+static void msm_identity_without_clock(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	u64 seen;
+	int nth;
+
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm.dev, &msm_iommu_identity_domain), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	seen = msm_seen(test);
+	for (nth = 1; nth <= 4; nth++) {
+		attach_test_inject("clk_enable", nth, nth % 2 ? -EIO : -EINVAL);
+		KUNIT_EXPECT_EQ(test, msm_to_identity(msm.dev, domain), nth % 2 ? -EIO : -ENODEV);
+		KUNIT_EXPECT_TRUE(test, attach_test.hit);
+		KUNIT_EXPECT_EQ_MSG(test, msm_seen(test), seen, "clock %d", nth);
+		KUNIT_EXPECT_EQ_MSG(test, attach_test.held[CLK], 0, "clock %d", nth);
+	}
+	attach_test.call = NULL;
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+/* What identity was refused to leaves when the domain is freed */
+static void msm_free_attached(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	msm_iommu_domain_free(domain);
+	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
+	KUNIT_EXPECT_TRUE(test, list_empty(&msm_iommus[0].dom_node));
+	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 1);
+	KUNIT_EXPECT_EQ(test, msm_iommus[1].context_map[0], 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+}
+
 /* By design, the contexts of an IOMMU without a clock go on, with a table that must stay. */
-static void msm_detach_without_clock(struct kunit *test)
+static void msm_free_without_clock(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 	u32 seen;
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
-	seen = msm_seen_by(0);
-	attach_test.nth = 1;
-	attach_test.ret = -EIO;
-	attach_test.call = "clk_enable";
-	msm_iommu_detach_dev(domain, msm.dev);
-	attach_test.call = NULL;
-	KUNIT_EXPECT_EQ(test, msm_seen_by(0), seen);
-	KUNIT_EXPECT_EQ_MSG(test, msm_seen_by(1), 0, "the one with a clock");
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	seen = msm_seen_by(1);
+	attach_test_inject("clk_enable", 1, -EIO);
 	msm_iommu_domain_free(domain);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, msm_seen_by(1), seen);
+	KUNIT_EXPECT_EQ_MSG(test, msm_seen_by(0), 0, "the one with a clock");
+	KUNIT_EXPECT_TRUE(test, list_empty(&msm_iommus[1].dom_node));
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+
+	/* The contexts serve the next domain, once there is a clock. */
+	domain = attach_test_alloc(test, &msm);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	KUNIT_EXPECT_NE(test, msm_seen_by(1), seen);
+	KUNIT_EXPECT_EQ(test, msm_seen_by(1), msm_seen_by(0));
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+}
+
+static void msm_iova_to_phys(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	size_t mapped = 0;
+
+	KUNIT_EXPECT_EQ_MSG(test, msm_iommu_iova_to_phys(domain, SZ_64K), 0, "never attached");
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_map(domain, SZ_64K, SZ_1M, SZ_4K, 1, IOMMU_READ,
+					    GFP_KERNEL, &mapped), 0);
+	attach_test_inject("clk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, msm_iommu_iova_to_phys(domain, SZ_64K + 4), SZ_1M + 4);
+	attach_test.call = NULL;
+	msm_leave(test, domain);
+	KUNIT_EXPECT_EQ_MSG(test, msm_iommu_iova_to_phys(domain, SZ_64K), SZ_1M, "in identity");
+	msm_iommu_domain_free(domain);
+}
+
+static void msm_fault(struct kunit *test)
+{
+	msm_iommu_fault_handler(0, &msm_iommus[0]);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 }
 
@@ -194,20 +284,20 @@ static void msm_others(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(old, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(old, msm.dev), 0);
 	seen = msm_seen(test);
 	attach_test_inject("clk_enable", 1, -EIO);
-	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), -EIO);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm_devs[1]), -EIO);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 3);
 	KUNIT_EXPECT_EQ(test, msm_iommus[2].context_map[0], 1);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 
-	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm_devs[1]), 0);
 	KUNIT_EXPECT_NE(test, msm_seen_by(2), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), seen);
-	msm_iommu_detach_dev(domain, msm_devs[1]);
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm_devs[1], domain), 0);
 	msm_leave(test, old);
 	msm_iommu_domain_free(domain);
 	msm_iommu_domain_free(old);
@@ -224,13 +314,13 @@ static void msm_two_masters(struct kunit *test)
 	void __iomem *base = msm_iommus[0].base;
 
 	list_add_tail(&second.list, &msm_iommus[0].ctx_list);
-	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm.dev), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 1);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 
 	msm_iommus[0].ncb = 3;
-	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm.dev), 0);
 	KUNIT_EXPECT_EQ(test, msm_iommus[0].context_map[0], 7);
 	KUNIT_EXPECT_EQ(test, second.num, 2);
 	KUNIT_EXPECT_EQ(test, GET_CBNDX(base, mid), 2);
@@ -245,11 +335,11 @@ static void msm_no_master(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 
-	KUNIT_EXPECT_EQ(test, msm_iommu_attach_dev(domain, msm_devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm_devs[2]), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen_by(2), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
-	msm_iommu_detach_dev(domain, msm_devs[2]);
+	KUNIT_EXPECT_EQ(test, msm_to_identity(msm_devs[2], domain), 0);
 	msm_iommu_domain_free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
 }
@@ -260,11 +350,12 @@ static void msm_flush(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 	void __iomem *first = msm_iommus[0].base, *second = msm_iommus[1].base;
 	struct msm_priv *priv = to_msm_priv(domain);
+	size_t mapped = 0;
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
-	KUNIT_ASSERT_EQ(test, msm_iommu_map(domain, SZ_64K, SZ_1M, SZ_4K, IOMMU_READ,
-					    GFP_KERNEL), 0);
-	KUNIT_ASSERT_EQ(test, msm_iommu_unmap(domain, SZ_64K, SZ_4K, NULL), SZ_4K);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_map(domain, SZ_64K, SZ_1M, SZ_4K, 1, IOMMU_READ,
+					    GFP_KERNEL, &mapped), 0);
+	KUNIT_ASSERT_EQ(test, msm_iommu_unmap(domain, SZ_64K, SZ_4K, 1, NULL), SZ_4K);
 	/* The ASID is the number of the context. */
 	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1), SZ_64K | 1);
 	KUNIT_EXPECT_EQ(test, GET_TLBIVA(second, 1), SZ_64K | 1);
@@ -293,26 +384,10 @@ static void msm_pgtable_device(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 
-	KUNIT_ASSERT_EQ(test, msm_iommu_attach_dev(domain, msm.dev), 0);
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
 	KUNIT_EXPECT_PTR_EQ(test, to_msm_priv(domain)->cfg.iommu_dev, msm_iommus[0].dev);
 	msm_leave(test, domain);
 	msm_iommu_domain_free(domain);
-}
-
-static void msm_second_device(struct kunit *test)
-{
-	struct of_phandle_args args = {
-		.np = &msm_iommu_nodes[0], .args_count = 1, .args = { MSM_TEST_MID + 1 },
-	};
-
-	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[2], &args), -ENODEV);
-	/* It has an IOMMU of its own. */
-	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[1], &args), -ENODEV);
-	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
-	/* The same device once more, as after a probe that failed. */
-	dev_iommu_priv_set(msm_devs[0], NULL);
-	KUNIT_EXPECT_EQ(test, qcom_iommu_of_xlate(msm_devs[0], &args), 0);
-	KUNIT_EXPECT_NOT_NULL(test, dev_iommu_priv_get(msm_devs[0]));
 }
 
 static int msm_init(struct kunit *test)
@@ -378,13 +453,16 @@ static struct kunit_case msm_kunit[] = {
 	KUNIT_CASE(msm_attach_again),
 	KUNIT_CASE(msm_two_devices),
 	KUNIT_CASE(msm_leave_list),
-	KUNIT_CASE(msm_detach_without_clock),
+	KUNIT_CASE(msm_identity_without_clock),
+	KUNIT_CASE(msm_free_attached),
+	KUNIT_CASE(msm_free_without_clock),
 	KUNIT_CASE(msm_others),
 	KUNIT_CASE(msm_two_masters),
 	KUNIT_CASE(msm_no_master),
 	KUNIT_CASE(msm_flush),
+	KUNIT_CASE(msm_iova_to_phys),
+	KUNIT_CASE(msm_fault),
 	KUNIT_CASE(msm_pgtable_device),
-	KUNIT_CASE(msm_second_device),
 	{}
 };
 
