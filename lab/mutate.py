@@ -6,11 +6,12 @@ For every line of lab/mutations/<base>/NAME, which are of the form
     file | the line as it is | the line instead | suite case
 
 without indentation; the line is followed by #n if it is the n-th such line of the file. A suite is one of KUnit, or a
-program of the VFIO selftests, with arguments as `lab/lab selftest` takes them; the case is one that is to notice. The
-mutants of a NAME-debug are run on a kernel with lab/debug.config. KUnit mutants of different drivers are built together,
-as each is judged by its own suite. Two kernels are built and run side by side, each in a tree of its own. Writes
-build/mutate.json."""
+program of the VFIO selftests or iommufd's, with arguments as `lab/lab selftest` takes them; the case is one that is to
+notice. The mutants of a NAME-debug are run on a kernel with lab/debug.config, those of iommufd's on one with
+lab/peers.config. KUnit mutants of different drivers are built together, as each is judged by its own suite. Two kernels
+are built and run side by side, each in a tree of its own. Writes build/mutate.json."""
 import concurrent.futures
+import functools
 import glob
 import json
 import os
@@ -31,7 +32,16 @@ from selftest import selftest
 FOLDER = f"{LAB}/mutations/{BASE}"
 NAMES = sorted(map(os.path.basename, glob.glob(f"{FOLDER}/*")))
 TREES = ["mutants-0", "mutants-1"]
+# Programs that the kernel has already, to which the series adds cases
+PEERS = {"iommufd": "tools/testing/selftests/iommu/iommufd.c"}
 stop = threading.Event()
+
+
+@functools.cache
+def peers(program):
+    """{path: text} of one of PEERS, with what the series adds; nothing for another"""
+    path = PEERS.get(program)
+    return {path: trees.blobs(series.compose(get_base()), [path])[path][1].decode()} if path else {}
 
 
 def load(name):
@@ -43,6 +53,7 @@ def load(name):
             if len(fields) != 4 or not fields[3]:
                 die(f"{where} does not have four fields: file | old | new | suite case")
             suite, _, case = fields[3].partition(" ")
+            sources.update(peers(suite.partition(":")[0]))
             text = "".join(t for f, t in sources.items()
                            if f'"{suite}"' in t or f.endswith(f"/{suite.partition(':')[0]}.c"))
             if lost := set(re.findall(r"\w+", case)) - set(re.findall(r"\w+", text)) if text else {"the suite"}:
@@ -127,6 +138,11 @@ def walk_kunit(tree, mutants, arch):
     walk(tree, f"{arch} mutants", rounds(mutants), remake, judge)
 
 
+def kind_of(mutant):
+    """What the kernel is to have besides, for a mutant of walk_vfio()"""
+    return "peers" if mutant["suite"].partition(":")[0] in PEERS else "debug" if "-debug:" in mutant["name"] else "sim"
+
+
 def walk_vfio(tree, mutants, kind, initramfs):
     """Those that the VFIO selftests are to notice, on a kernel of this kind: one kernel for each"""
     variant, fragment, image = f"{kind}-x86_64", f"{BUILD}/kunit/{kind}.config", kbuild.IMAGE["x86_64"]
@@ -169,7 +185,7 @@ def command(args):
     if unknown := set(args.name) - set(NAMES):
         die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     mutants = [m for name in args.name or NAMES for m in load(name)]
-    vfio = [m for m in mutants if m["suite"].startswith("vfio_")]
+    vfio = [m for m in mutants if m["suite"].startswith("vfio_") or m["suite"].partition(":")[0] in PEERS]
     homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)]
              for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
     if left := [m["name"] for m in mutants if m not in sum(homes.values(), vfio)]:
@@ -183,7 +199,7 @@ def command(args):
             die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
         # The longest first
         jobs = [(f"{len(mine)} mutants of VFIO ({kind})", walk_vfio, mine, kind, build.tests(f"patched-{kind}"))
-                for kind in ("sim", "debug") if (mine := [m for m in vfio if ("-debug:" in m["name"]) == (kind == "debug")])]
+                for kind in ("sim", "debug", "peers") if (mine := [m for m in vfio if kind_of(m) == kind])]
         jobs += [(f"{len(mine)} mutants on {arch}", walk_kunit, mine, arch) for arch, mine in homes.items() if mine]
         for tree in TREES:
             trees.put_tree(tree, head)
