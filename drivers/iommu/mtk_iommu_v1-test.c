@@ -45,6 +45,13 @@ static u64 mtk_v1_seen(struct kunit *test)
 	return mtk_v1_seen_by(mtk_v1.dev);
 }
 
+static void mtk_v1_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_identity_attach(&mtk_iommu_v1_identity_domain,
+							   mtk_v1.dev, domain), 0);
+	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), 0);
+}
+
 static void mtk_v1_map_by(struct kunit *test, struct iommu_domain *domain)
 {
 	mtk_v1_mapping.domain = domain;
@@ -65,23 +72,36 @@ static void mtk_v1_attach(struct kunit *test)
 	attach_check(test, &mtk_v1, test->param_value);
 }
 
-/* By design a success, and nothing is done. */
-static void mtk_v1_not_of_mapping(struct kunit *test)
-{
-	struct iommu_domain *domain = attach_test_alloc(test, &mtk_v1);
-
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
-	KUNIT_EXPECT_EQ(test, mtk_v1_m4u.larb_imu[1].mmu, 0);
-	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
-	mtk_iommu_v1_domain_free(domain);
-}
-
 static void mtk_v1_free_unused(struct kunit *test)
 {
 	int held = attach_test.held[DMA];
 
 	mtk_iommu_v1_domain_free(attach_test_alloc(test, &mtk_v1));
 	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[DMA], held, "a table that was never made");
+}
+
+/* The registers come back without a domain, too, and with one so does its table. */
+static void mtk_v1_resume(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &mtk_v1);
+	u64 seen;
+
+	mtk_v1_regs[REG_MMU_DCM / 4] = F_MMU_DCM_ON;
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_suspend(mtk_v1_m4u.dev), 0);
+	memset(mtk_v1_regs, 0, sizeof(mtk_v1_regs));
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_resume(mtk_v1_m4u.dev), 0);
+	KUNIT_EXPECT_EQ(test, mtk_v1_regs[REG_MMU_PT_BASE_ADDR / 4], 0);
+	KUNIT_EXPECT_EQ(test, mtk_v1_regs[REG_MMU_DCM / 4], F_MMU_DCM_ON);
+
+	mtk_v1_map_by(test, domain);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), 0);
+	seen = mtk_v1_seen(test);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_suspend(mtk_v1_m4u.dev), 0);
+	memset(mtk_v1_regs, 0, sizeof(mtk_v1_regs));
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_resume(mtk_v1_m4u.dev), 0);
+	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), seen);
+	mtk_v1_leave(test, domain);
+	mtk_iommu_v1_domain_free(domain);
 }
 
 /* The second device gets the table of the first, which stays when one of them goes. */
@@ -91,16 +111,16 @@ static void mtk_v1_two_devices(struct kunit *test)
 	u64 seen;
 
 	mtk_v1_map_by(test, domain);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), 0);
 	seen = mtk_v1_seen(test);
 	KUNIT_EXPECT_NE(test, seen, 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), 0);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1_other), 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1_other, NULL),
+			0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), seen);
-	mtk_iommu_v1_detach_device(domain, mtk_v1.dev);
-	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), 0);
+	mtk_v1_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen_by(mtk_v1_other), seen);
-	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev), 0);
+	KUNIT_EXPECT_EQ(test, mtk_iommu_v1_attach_device(domain, mtk_v1.dev, NULL), 0);
 	KUNIT_EXPECT_EQ(test, mtk_v1_seen(test), seen);
 	mtk_iommu_v1_domain_free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[DMA], 0);
@@ -108,12 +128,14 @@ static void mtk_v1_two_devices(struct kunit *test)
 
 static struct device *mtk_v1_client(struct kunit *test, u32 port)
 {
-	static struct device_node m4u_node;
-	struct of_phandle_args args = { .np = &m4u_node, .args_count = 1, .args = { port } };
 	struct device *dev = attach_test_device(test, "mtk-v1-client");
+	struct iommu_fwspec *fwspec = kunit_kzalloc(test, struct_size(fwspec, ids, 1), GFP_KERNEL);
 
+	KUNIT_ASSERT_NOT_NULL(test, fwspec);
+	fwspec->num_ids = 1;
+	fwspec->ids[0] = port;
+	dev_iommu_fwspec_set(dev, fwspec);
 	dev_iommu_priv_set(dev, &mtk_v1_m4u);
-	KUNIT_ASSERT_EQ(test, mtk_iommu_v1_create_mapping(dev, &args), 0);
 	return dev;
 }
 
@@ -125,9 +147,11 @@ static int mtk_v1_init(struct kunit *test)
 	memset(&mtk_v1_mapping, 0, sizeof(mtk_v1_mapping));
 	mtk_v1_m4u.base = (void __iomem *)mtk_v1_regs;
 	mtk_v1_m4u.dev = attach_test_device(test, "mtk-v1");
+	dev_set_drvdata(mtk_v1_m4u.dev, &mtk_v1_m4u);
 	mtk_v1_m4u.mapping = &mtk_v1_mapping;
 	mtk_v1.ops = &mtk_iommu_v1_ops;
 	mtk_v1.seen = mtk_v1_seen;
+	mtk_v1.leave = mtk_v1_leave;
 	mtk_v1.dev = mtk_v1_client(test, MT2701_M4U_PORT_VDEC_MC_EXT);
 	mtk_v1_other = mtk_v1_client(test, MT2701_M4U_PORT_VDEC_PP_EXT);
 	return 0;
@@ -135,17 +159,15 @@ static int mtk_v1_init(struct kunit *test)
 
 static void mtk_v1_exit(struct kunit *test)
 {
-	iommu_fwspec_free(mtk_v1_other);
 	attach_test_remove(mtk_v1_other);
-	iommu_fwspec_free(mtk_v1.dev);
 	attach_test_remove(mtk_v1.dev);
 	attach_test_remove(mtk_v1_m4u.dev);
 }
 
 static struct kunit_case mtk_v1_kunit[] = {
 	KUNIT_CASE_PARAM(mtk_v1_attach, mtk_v1_gen_params),
-	KUNIT_CASE(mtk_v1_not_of_mapping),
 	KUNIT_CASE(mtk_v1_free_unused),
+	KUNIT_CASE(mtk_v1_resume),
 	KUNIT_CASE(mtk_v1_two_devices),
 	{}
 };
