@@ -12,12 +12,17 @@
 /* What runtime PM says is set by the cases, and a resume ends when waited for. */
 #undef pm_runtime_active
 #undef pm_runtime_put
-#define pm_runtime_active(d)	((d)->power.runtime_status == RPM_ACTIVE)
+#define pm_runtime_active(d) \
+	((d)->power.runtime_status == RPM_ACTIVE || exynos_pm_disabled)
+#undef pm_runtime_status_suspended
+#define pm_runtime_status_suspended(d)	((d)->power.runtime_status == RPM_SUSPENDED)
 #define pm_runtime_barrier(d)	exynos_barrier(d)
 #define pm_runtime_get_noresume(d) ({ (void)(d); attach_test.held[PM]++; })
 #define pm_runtime_put(d) ({							\
 	(void)(d);								\
 	attach_test.held[PM]--; })
+
+static bool exynos_pm_disabled;
 
 /* What a case does on purpose is no fault of the driver's. */
 static bool exynos_may_warn;
@@ -27,6 +32,17 @@ static bool exynos_may_warn;
 										\
 	WARN(__warn && !exynos_may_warn, "%s\n", #cond);			\
 	__warn; })
+
+static void (*exynos_before_detach)(void);
+#undef mutex_lock
+#define mutex_lock(lock) do {							\
+	void (*__before)(void) = exynos_before_detach;				\
+										\
+	exynos_before_detach = NULL;						\
+	if (__before)								\
+		__before();							\
+	mutex_lock_nested(lock, 0);						\
+} while (0)
 
 static void exynos_barrier(struct device *dev)
 {
@@ -207,6 +223,25 @@ static void exynos_suspended(struct kunit *test)
 	old->ops->free(old);
 }
 
+/* System sleep has disabled runtime PM and suspended a SYSMMU, which has no power. */
+static void exynos_sleeping(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	struct device *sysmmu = exynos_sysmmu[0].sysmmu;
+
+	sysmmu->power.runtime_status = RPM_SUSPENDED;
+	exynos_pm_disabled = true;
+	KUNIT_EXPECT_EQ(test, exynos_attach_to(domain), 0);
+	exynos_pm_disabled = false;
+	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
+	KUNIT_EXPECT_NE(test, exynos_table(1), 0);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
+	KUNIT_EXPECT_NE(test, exynos_seen(test), 0);
+	exynos_leave(test, domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	domain->ops->free(domain);
+}
+
 /* What the versions want in their registers */
 struct exynos_version {
 	const char *name;
@@ -316,10 +351,42 @@ static void exynos_free_shared(struct kunit *test)
 	next->ops->free(next);
 }
 
+static struct iommu_domain *exynos_next;
+static int exynos_next_ret;
+
+static void exynos_attach_next(void)
+{
+	exynos_next_ret = exynos_attach_other(exynos_next);
+}
+
+/* And that device is just attached to another domain, which it must not lose. */
+static void exynos_free_while_attached(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	u64 table;
+
+	exynos_next = attach_test_alloc(test, &exynos);
+	table = virt_to_phys(to_exynos_domain(exynos_next)->pgtable);
+	KUNIT_ASSERT_EQ(test, exynos_attach_other(domain), 0);
+	exynos_next_ret = -EBUSY;
+	exynos_before_detach = exynos_attach_next;
+	exynos_may_warn = true;
+	domain->ops->free(domain);
+	exynos_may_warn = false;
+	KUNIT_ASSERT_EQ(test, exynos_next_ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, exynos_owner[1].domain, exynos_next);
+	KUNIT_EXPECT_EQ(test, exynos_table(2), table);
+	KUNIT_EXPECT_EQ(test, exynos_attach_other(&exynos_identity_domain), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	exynos_next->ops->free(exynos_next);
+}
+
 static int exynos_init(struct kunit *test)
 {
 	int i;
 
+	exynos_pm_disabled = false;
+	exynos_before_detach = NULL;
 	memset(exynos_regs, 0, sizeof(exynos_regs));
 	memset(exynos_sysmmu, 0, sizeof(exynos_sysmmu));
 	memset(exynos_owner, 0, sizeof(exynos_owner));
@@ -379,7 +446,9 @@ static struct kunit_case exynos_kunit[] = {
 	KUNIT_CASE(exynos_disable_clock),
 	KUNIT_CASE(exynos_shared),
 	KUNIT_CASE(exynos_free_shared),
+	KUNIT_CASE(exynos_free_while_attached),
 	KUNIT_CASE(exynos_suspended),
+	KUNIT_CASE(exynos_sleeping),
 	KUNIT_CASE_PARAM(exynos_registers, exynos_version_gen_params),
 	{}
 };

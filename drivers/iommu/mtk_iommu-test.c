@@ -479,6 +479,12 @@ static void mtk_registers(struct kunit *test)
 	domain->ops->free(domain);
 }
 
+/* Domains of other M4Us may point to one that is bound. */
+static void mtk_stays_bound(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, mtk_iommu_driver.driver.suppress_bind_attrs);
+}
+
 static struct device *mtk_client(struct kunit *test, struct mtk_iommu_data *data,
 				 u32 id, u32 id2)
 {
@@ -566,6 +572,7 @@ static struct kunit_case mtk_kunit[] = {
 	KUNIT_CASE(mtk_region_inside),
 	KUNIT_CASE(mtk_pcie),
 	KUNIT_CASE_PARAM(mtk_registers, mtk_width_gen_params),
+	KUNIT_CASE(mtk_stays_bound),
 	{}
 };
 

@@ -39,6 +39,8 @@ static void vsi_check_list(struct list_head *node);
 
 static struct vsi_iommu vsi_iommu;
 static struct attach_driver vsi;
+/* The domain is attached again, and stays on its list. */
+static bool vsi_stays;
 
 static void vsi_write(u32 value, void __iomem *addr)
 {
@@ -58,13 +60,25 @@ static void vsi_check_lock(spinlock_t *lock)
 			    &to_vsi_domain(&vsi_identity_domain)->lock);
 }
 
-/* @node is the only one of its list, which others walk with the lock of the domain. */
+/*
+ * @node is the only one of its list, which others walk with the lock of the
+ * domain, to flush what they have unmapped: the IOMMU is off that table by then.
+ */
 static void vsi_check_list(struct list_head *node)
 {
-	if (IS_ENABLED(CONFIG_LOCKDEP) && !list_empty(node))
-		KUNIT_EXPECT_TRUE(kunit_get_current_test(),
-				  lockdep_is_held(&container_of(node->next, struct vsi_iommu_domain,
-								iommus)->lock));
+	struct vsi_iommu_domain *left;
+	bool on;
+
+	if (list_empty(node))
+		return;
+	left = container_of(node->next, struct vsi_iommu_domain, iommus);
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		KUNIT_EXPECT_TRUE(kunit_get_current_test(), lockdep_is_held(&left->lock));
+	on = attach_test.held[CLK] &&
+	     vsi_regs[VSI_MMU_AHB_CONTROL_BASE / 4] & VSI_MMU_BIT_ENABLE &&
+	     vsi_regs[VSI_MMU_AHB_TLB_ARRAY_BASE_L_BASE / 4] == (u32)left->pta_dma;
+	KUNIT_EXPECT_FALSE_MSG(kunit_get_current_test(), on && !vsi_stays,
+			       "an unmap does not reach the IOMMU");
 }
 
 /* What the IOMMU walks when its masters use it, 0 if that is nothing */
@@ -151,7 +165,9 @@ static void vsi_lists(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, vsi.dev, old), 0);
 	vsi_map_and_unmap(test, old, 0);
 	vsi_map_and_unmap(test, domain, 2);
+	vsi_stays = true;
 	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, vsi.dev, domain), 0);
+	vsi_stays = false;
 	vsi_map_and_unmap(test, domain, 2);
 	vsi_leave(test, domain);
 	vsi_map_and_unmap(test, domain, 0);
@@ -215,6 +231,7 @@ static int vsi_init(struct kunit *test)
 	memset(&attach_test, 0, sizeof(attach_test));
 	memset(vsi_regs, 0, sizeof(vsi_regs));
 	memset(&vsi_iommu, 0, sizeof(vsi_iommu));
+	vsi_stays = false;
 	spin_lock_init(&vsi_iommu.lock);
 	INIT_LIST_HEAD(&vsi_iommu.node);
 	vsi_iommu.regs = (void __iomem *)vsi_regs;
