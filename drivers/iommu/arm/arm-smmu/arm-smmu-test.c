@@ -30,6 +30,10 @@
 #undef udelay
 #define udelay(us)				((void)(us))
 #define __pm_runtime_put_autosuspend(dev)	attach_test_pm_put(dev)
+/* Whether it is on for runtime PM, which may refuse to resume it all the same */
+static bool smmu_active;
+#define pm_runtime_get_if_active(dev) \
+	({ (void)(dev); smmu_active ? ++attach_test.held[PM] : 0; })
 #define devm_request_threaded_irq(dev, irq, handler, fn, ...)			\
 	TAKE_ERR(IRQ, "devm_request_threaded_irq",				\
 		 ((void)(dev), (void)(irq), (void)(handler), (void)(fn), 0))
@@ -405,6 +409,24 @@ static void smmu_off_asleep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->domain->ops->attach_dev(c->domain, smmu.dev, domain), 0);
 	KUNIT_EXPECT_EQ(test, smmu_stream(), c->type);
 	KUNIT_EXPECT_EQ(test, smmu_seen(test), 0);
+	domain->ops->free(domain);
+}
+
+/* After a suspend that failed the SMMU is on: the streams must not wait for a resume. */
+static void smmu_off_active(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &smmu);
+	const struct smmu_off *c = test->param_value;
+
+	KUNIT_ASSERT_EQ(test, smmu_attach_to(domain, smmu.dev), 0);
+	smmu_active = true;
+	attach_test_inject("pm_runtime_resume_and_get", 1, -EINVAL);
+	KUNIT_EXPECT_EQ(test, c->domain->ops->attach_dev(c->domain, smmu.dev, domain), 0);
+	attach_test.call = NULL;
+	smmu_active = false;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	KUNIT_EXPECT_EQ(test, smmu_stream(), c->type);
 	domain->ops->free(domain);
 }
 
@@ -841,6 +863,7 @@ static struct kunit_case smmu_kunit[] = {
 	KUNIT_CASE(smmu_publish),
 	KUNIT_CASE(smmu_gpu),
 	KUNIT_CASE_PARAM(smmu_off_asleep, smmu_off_gen_params),
+	KUNIT_CASE_PARAM(smmu_off_active, smmu_off_gen_params),
 	KUNIT_CASE_PARAM(smmu_off_unprobed, smmu_off_gen_params),
 	KUNIT_CASE(smmu_release_asleep),
 	KUNIT_CASE(smmu_map_asleep),
