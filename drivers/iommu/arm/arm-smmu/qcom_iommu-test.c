@@ -70,7 +70,7 @@ static int qcom_report(struct iommu_domain *domain)
 {
 	qcom_reported = domain;
 	qcom_reports++;
-	return -EIO;
+	return -ENOSYS;
 }
 
 /* Who has the mutex next must find a page table in a domain with an IOMMU. */
