@@ -14,8 +14,13 @@
 
 #include "../../attach-test.h"
 
+static void qcom_firmware(void);
+static int qcom_report(struct iommu_domain *domain);
+
 /* The firmware, the clocks, and a TLB that needs no time */
-#define qcom_scm_restore_sec_cfg(...)		FAIL_OR("qcom_scm_restore_sec_cfg", 0)
+#define qcom_scm_restore_sec_cfg(...) \
+	FAIL_OR("qcom_scm_restore_sec_cfg", (qcom_firmware(), 0))
+#define report_iommu_fault(domain, ...)		qcom_report(domain)
 #define clk_bulk_prepare_enable(n, c) \
 	TAKE_ERR(CLK, "clk_bulk_prepare_enable", ((void)(n), (void)(c), 0))
 #define clk_bulk_disable_unprepare(n, c) ({ (void)(n); (void)(c); attach_test.held[CLK]--; })
@@ -48,7 +53,25 @@ static struct qcom_iommu_dev *qcom_iommus[2];
 /* In banks 0 and 1, in 2, and in 3, which is that of the other IOMMU */
 static struct device *qcom_devs[3];
 static bool qcom_unpublished;
+static bool qcom_sleeps;
+static struct iommu_domain *qcom_reported;
+static int qcom_reports;
 static struct attach_driver qcom;
+
+/* System sleep may come while the firmware is called. */
+static void qcom_firmware(void)
+{
+	if (qcom_sleeps)
+		qcom_iommu_suspend(qcom_iommus[0]->dev);
+	qcom_sleeps = false;
+}
+
+static int qcom_report(struct iommu_domain *domain)
+{
+	qcom_reported = domain;
+	qcom_reports++;
+	return -ENOSYS;
+}
 
 /* Who has the mutex next must find a page table in a domain with an IOMMU. */
 static void qcom_unlock(struct mutex *lock)
@@ -230,11 +253,32 @@ static void qcom_flush(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
 	qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4] = 0;
+	qcom_regs[1][ARM_SMMU_CB_TLBSYNC / 4] = ~0;
 	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
 	KUNIT_EXPECT_EQ(test, qcom_regs[0][ARM_SMMU_CB_S1_TLBIASID / 4], qcom_ctxs[0].asid);
+	KUNIT_EXPECT_EQ(test, qcom_regs[1][ARM_SMMU_CB_TLBSYNC / 4], 0);
 	qcom_leave(test, domain);
 	domain->ops->free(domain);
 	old->ops->free(old);
+}
+
+/* Each bank forgets what is unmapped, not what comes after it. */
+static void qcom_unmap(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	struct iommu_iotlb_gather gather = {};
+	size_t mapped = 0;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_1M, SZ_1M, SZ_4K, 1, IOMMU_READ,
+						     GFP_KERNEL, &mapped), 0);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_1M, SZ_4K, 1, &gather), SZ_4K);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, qcom_regs[i][ARM_SMMU_CB_S1_TLBIVAL / 4],
+				SZ_1M | qcom_ctxs[i].asid);
+	qcom_leave(test, domain);
+	domain->ops->free(domain);
 }
 
 /* A device that is removed: the core frees the domain that the banks have. */
@@ -291,8 +335,7 @@ static void qcom_power(struct kunit *test)
 	dev->pm_domain = &pm_domain;
 	for (i = -1; i <= 1; i += 2) {
 		attach_test_inject("qcom_scm_restore_sec_cfg", 1, i < 0 ? -EINVAL : i);
-		KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL),
-				i < 0 ? -ENODEV : -EIO);
+		KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), -ENODEV);
 		KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 		KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 		attach_test.held[CLK] = 0;
@@ -480,6 +523,57 @@ static void qcom_asleep_active(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
 }
 
+/* System sleep takes the clocks while the attach is in the firmware. */
+static void qcom_asleep_attach(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &qcom);
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(old, qcom.dev, NULL), 0);
+	seen = qcom_seen(test);
+	qcom_insecure(test, domain);
+	qcom_clear();
+	KUNIT_ASSERT_EQ(test, pm_runtime_get_sync(qcom_iommus[0]->dev), 0);
+	qcom_sleeps = true;
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, old), -EBUSY);
+	KUNIT_ASSERT_FALSE(test, qcom_sleeps);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+	/* There is nothing to make up for. */
+	qcom_wake_up(test, domain);
+	qcom_untouched(test);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), seen);
+	KUNIT_EXPECT_PTR_EQ(test, qcom_ctxs[0].domain, old);
+	KUNIT_EXPECT_EQ(test, qcom_attach_to(domain, qcom.dev, old), 0);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), seen);
+	qcom_leave(test, domain);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* A bank that is still to be turned off may fault, and has no domain. */
+static void qcom_faults(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
+
+	KUNIT_ASSERT_EQ(test, qcom_attach_to(domain, qcom.dev, NULL), 0);
+	qcom_reports = 0;
+	qcom_regs[0][ARM_SMMU_CB_FSR / 4] = ARM_SMMU_CB_FSR_TF;
+	KUNIT_EXPECT_EQ(test, qcom_iommu_fault(0, &qcom_ctxs[0]), IRQ_HANDLED);
+	KUNIT_EXPECT_EQ(test, qcom_reports, 1);
+	KUNIT_EXPECT_PTR_EQ(test, qcom_reported, domain);
+	attach_test_inject("clk_bulk_prepare_enable", 1, -EIO);
+	qcom_leave(test, domain);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_NE(test, qcom_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, qcom_iommu_fault(0, &qcom_ctxs[0]), IRQ_HANDLED);
+	KUNIT_EXPECT_EQ(test, qcom_reports, 1);
+	qcom_wake(test, true);
+	KUNIT_EXPECT_EQ(test, qcom_seen(test), 0);
+	domain->ops->free(domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
 static void qcom_publish(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &qcom);
@@ -498,6 +592,7 @@ static int qcom_init(struct kunit *test)
 	memset(qcom_regs, 0, sizeof(qcom_regs));
 	memset(attach_test.held, 0, sizeof(attach_test.held));
 	qcom_unpublished = false;
+	qcom_sleeps = false;
 	for (i = 0; i < 2; i++) {
 		struct qcom_iommu_dev *iommu;
 
@@ -554,6 +649,7 @@ static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE_PARAM(qcom_attach, qcom_gen_params),
 	KUNIT_CASE(qcom_return),
 	KUNIT_CASE(qcom_flush),
+	KUNIT_CASE(qcom_unmap),
 	KUNIT_CASE(qcom_release),
 	KUNIT_CASE(qcom_unbind),
 	KUNIT_CASE(qcom_power),
@@ -561,6 +657,8 @@ static struct kunit_case qcom_kunit[] = {
 	KUNIT_CASE(qcom_asleep),
 	KUNIT_CASE(qcom_free_attached),
 	KUNIT_CASE(qcom_asleep_active),
+	KUNIT_CASE(qcom_asleep_attach),
+	KUNIT_CASE(qcom_faults),
 	KUNIT_CASE(qcom_publish),
 	{}
 };
