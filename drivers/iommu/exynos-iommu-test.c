@@ -4,6 +4,7 @@
  *
  * One device with two SYSMMUs and another one with a third.
  */
+#include <kunit/test-bug.h>
 #include <linux/kmemleak.h>
 #include <linux/of.h>
 
@@ -12,17 +13,12 @@
 /* What runtime PM says is set by the cases, and a resume ends when waited for. */
 #undef pm_runtime_active
 #undef pm_runtime_put
-#define pm_runtime_active(d) \
-	((d)->power.runtime_status == RPM_ACTIVE || exynos_pm_disabled)
-#undef pm_runtime_status_suspended
-#define pm_runtime_status_suspended(d)	((d)->power.runtime_status == RPM_SUSPENDED)
+#define pm_runtime_active(d)	((d)->power.runtime_status == RPM_ACTIVE)
 #define pm_runtime_barrier(d)	exynos_barrier(d)
 #define pm_runtime_get_noresume(d) ({ (void)(d); attach_test.held[PM]++; })
 #define pm_runtime_put(d) ({							\
 	(void)(d);								\
 	attach_test.held[PM]--; })
-
-static bool exynos_pm_disabled;
 
 /* What a case does on purpose is no fault of the driver's. */
 static bool exynos_may_warn;
@@ -43,6 +39,25 @@ static void (*exynos_before_detach)(void);
 		__before();							\
 	mutex_lock_nested(lock, 0);						\
 } while (0)
+
+static void (*exynos_after_unlock)(void);
+#define spin_unlock_irqrestore(lock, flags) do {				\
+	void (*__after)(void) = exynos_after_unlock;				\
+										\
+	exynos_after_unlock = NULL;						\
+	spin_unlock_irqrestore(lock, flags);					\
+	if (__after)								\
+		__after();							\
+} while (0)
+
+/* A device that has been released */
+static struct device *exynos_gone;
+#define dev_iommu_priv_get(d) ({						\
+	struct device *__dev = (d);						\
+										\
+	KUNIT_EXPECT_PTR_NE_MSG(kunit_get_current_test(), __dev, exynos_gone,	\
+				"a device that is gone");			\
+	dev_iommu_priv_get(__dev); })
 
 static void exynos_barrier(struct device *dev)
 {
@@ -156,10 +171,15 @@ static void exynos_resume_clocks(struct kunit *test)
 	attach_test.call = NULL;
 	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], held);
+	KUNIT_EXPECT_EQ(test, exynos_attach_to(domain), 0);
+	KUNIT_EXPECT_EQ_MSG(test, exynos_table(0), 0, "on without power");
 	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
 	KUNIT_EXPECT_EQ(test, exynos_seen(test), seen);
 	exynos_leave(test, domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, exynos_attach_to(domain), 0);
+	KUNIT_EXPECT_EQ(test, exynos_seen(test), seen);
+	exynos_leave(test, domain);
 	domain->ops->free(domain);
 }
 
@@ -223,16 +243,15 @@ static void exynos_suspended(struct kunit *test)
 	old->ops->free(old);
 }
 
-/* System sleep has disabled runtime PM and suspended a SYSMMU, which has no power. */
+/* System sleep has suspended a SYSMMU that is in use: it has no power, and the status stays. */
 static void exynos_sleeping(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
 	struct device *sysmmu = exynos_sysmmu[0].sysmmu;
 
-	sysmmu->power.runtime_status = RPM_SUSPENDED;
-	exynos_pm_disabled = true;
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_suspend(sysmmu), 0);
+	KUNIT_EXPECT_EQ(test, sysmmu->power.runtime_status, RPM_ACTIVE);
 	KUNIT_EXPECT_EQ(test, exynos_attach_to(domain), 0);
-	exynos_pm_disabled = false;
 	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
 	KUNIT_EXPECT_NE(test, exynos_table(1), 0);
 	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(sysmmu), 0);
@@ -381,12 +400,59 @@ static void exynos_free_while_attached(struct kunit *test)
 	exynos_next->ops->free(exynos_next);
 }
 
+static void exynos_release_other(void)
+{
+	exynos_next_ret = exynos_attach_other(&exynos_identity_domain);
+	exynos_gone = exynos_other;
+}
+
+/* Or it is released, as soon as it may be, and freed. */
+static void exynos_free_while_released(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+
+	KUNIT_ASSERT_EQ(test, exynos_attach_other(domain), 0);
+	exynos_next_ret = -EBUSY;
+	exynos_after_unlock = exynos_release_other;
+	exynos_may_warn = true;
+	domain->ops->free(domain);
+	exynos_may_warn = false;
+	exynos_gone = NULL;
+	KUNIT_ASSERT_EQ(test, exynos_next_ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, exynos_owner[1].domain, &exynos_identity_domain);
+	KUNIT_EXPECT_EQ(test, exynos_table(2), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+}
+
+/* User space may resume a SYSMMU, and suspend it, before it has a master. */
+static void exynos_no_master(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &exynos);
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		exynos_sysmmu[i].master = NULL;
+		KUNIT_EXPECT_EQ(test, exynos_sysmmu_suspend(exynos_sysmmu[i].sysmmu), 0);
+	}
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(exynos_sysmmu[1].sysmmu), 0);
+	for (i = 0; i < 2; i++)
+		exynos_sysmmu[i].master = exynos.dev;
+	KUNIT_EXPECT_EQ(test, exynos_attach_to(domain), 0);
+	KUNIT_EXPECT_EQ(test, exynos_table(0), 0);
+	KUNIT_EXPECT_NE(test, exynos_table(1), 0);
+	KUNIT_EXPECT_EQ(test, exynos_sysmmu_resume(exynos_sysmmu[0].sysmmu), 0);
+	KUNIT_EXPECT_NE(test, exynos_seen(test), 0);
+	exynos_leave(test, domain);
+	domain->ops->free(domain);
+}
+
 static int exynos_init(struct kunit *test)
 {
 	int i;
 
-	exynos_pm_disabled = false;
 	exynos_before_detach = NULL;
+	exynos_after_unlock = NULL;
+	exynos_gone = NULL;
 	memset(exynos_regs, 0, sizeof(exynos_regs));
 	memset(exynos_sysmmu, 0, sizeof(exynos_sysmmu));
 	memset(exynos_owner, 0, sizeof(exynos_owner));
@@ -447,6 +513,8 @@ static struct kunit_case exynos_kunit[] = {
 	KUNIT_CASE(exynos_shared),
 	KUNIT_CASE(exynos_free_shared),
 	KUNIT_CASE(exynos_free_while_attached),
+	KUNIT_CASE(exynos_free_while_released),
+	KUNIT_CASE(exynos_no_master),
 	KUNIT_CASE(exynos_suspended),
 	KUNIT_CASE(exynos_sleeping),
 	KUNIT_CASE_PARAM(exynos_registers, exynos_version_gen_params),

@@ -12,6 +12,7 @@ static int vsi_flushes;
 
 static void vsi_write(u32 value, void __iomem *addr);
 static void vsi_check_lock(spinlock_t *lock);
+static void (*vsi_before_lock)(void);
 static void vsi_check_list(struct list_head *node);
 
 #define pm_runtime_get(d)	attach_test_pm_get(d, "pm_runtime_get", true)
@@ -21,7 +22,11 @@ static void vsi_check_list(struct list_head *node);
 #undef spin_lock_irqsave
 #define spin_lock_irqsave(lock, flags) do {					\
 	spinlock_t *__vsi_lock = (lock);					\
+	void (*__before)(void) = vsi_before_lock;				\
 										\
+	vsi_before_lock = NULL;							\
+	if (__before)								\
+		__before();							\
 	vsi_check_lock(__vsi_lock);						\
 	raw_spin_lock_irqsave(spinlock_check(__vsi_lock), flags);		\
 } while (0)
@@ -48,6 +53,10 @@ static void vsi_write(u32 value, void __iomem *addr)
 
 	KUNIT_EXPECT_GT_MSG(kunit_get_current_test(), attach_test.held[CLK], 0,
 			    "register %lx without clock", reg);
+	if (IS_ENABLED(CONFIG_LOCKDEP) && reg == VSI_MMU_AHB_CONTROL_BASE)
+		KUNIT_EXPECT_TRUE_MSG(kunit_get_current_test(),
+				      lockdep_is_held(&vsi_iommu.lock),
+				      "switched without the lock");
 	vsi_regs[reg / 4] = value;
 	if (reg == VSI_MMU_FLUSH_BASE && value == VSI_MMU_BIT_FLUSH)
 		vsi_flushes++;
@@ -114,7 +123,7 @@ static void vsi_sleep(struct kunit *test, struct iommu_domain *domain)
 
 static void vsi_wake(struct kunit *test, struct iommu_domain *domain)
 {
-	KUNIT_EXPECT_EQ(test, attach_test_pm_get(vsi_iommu.dev, "", false), 0);
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), attach_test_pm_get(vsi_iommu.dev, "", false), 0);
 }
 
 static const struct attach_case vsi_cases[] = {
@@ -215,6 +224,28 @@ static void vsi_identity_broken(struct kunit *test)
 	}
 }
 
+static void vsi_master_resumes(void)
+{
+	vsi_wake(NULL, NULL);
+}
+
+/* It could not be resumed, but a master resumes it, in the old domain, before that is left. */
+static void vsi_identity_resumed(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &vsi);
+
+	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, vsi.dev, NULL), 0);
+	vsi_sleep(test, NULL);
+	attach_test_inject("pm_runtime_resume_and_get", 1, -EIO);
+	vsi_before_lock = vsi_master_resumes;
+	KUNIT_EXPECT_EQ(test, vsi_identity(), 0);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+	KUNIT_EXPECT_EQ_MSG(test, vsi_seen(test), 0, "walks a domain that is freed next");
+	domain->ops->free(domain);
+}
+
 /* Only runtime PM enables the clocks, so it is there with or without system sleep. */
 static void vsi_runtime_pm(struct kunit *test)
 {
@@ -232,6 +263,7 @@ static int vsi_init(struct kunit *test)
 	memset(vsi_regs, 0, sizeof(vsi_regs));
 	memset(&vsi_iommu, 0, sizeof(vsi_iommu));
 	vsi_stays = false;
+	vsi_before_lock = NULL;
 	spin_lock_init(&vsi_iommu.lock);
 	INIT_LIST_HEAD(&vsi_iommu.node);
 	vsi_iommu.regs = (void __iomem *)vsi_regs;
@@ -261,6 +293,7 @@ static struct kunit_case vsi_kunit[] = {
 	KUNIT_CASE(vsi_lists),
 	KUNIT_CASE(vsi_identity_suspend),
 	KUNIT_CASE(vsi_identity_broken),
+	KUNIT_CASE(vsi_identity_resumed),
 	KUNIT_CASE(vsi_runtime_pm),
 	{}
 };
