@@ -335,13 +335,32 @@ static void msm_no_master(struct kunit *test)
 {
 	struct iommu_domain *domain = attach_test_alloc(test, &msm);
 
-	KUNIT_EXPECT_EQ(test, msm_to(domain, msm_devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, msm_to(domain, msm_devs[2]), -ENODEV);
 	KUNIT_EXPECT_EQ(test, msm_seen(test), 0);
 	KUNIT_EXPECT_EQ(test, msm_seen_by(2), 0);
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 	KUNIT_EXPECT_EQ(test, msm_to_identity(msm_devs[2], domain), 0);
 	msm_iommu_domain_free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[PGTABLE], 0);
+}
+
+/* The head of an empty list is no master, whatever stands where one would have its node. */
+static void msm_no_masters(struct kunit *test)
+{
+	struct {
+		struct device_node *nodes[sizeof(struct msm_iommu_ctx_dev) / sizeof(void *)];
+		struct msm_iommu_dev iommu;
+	} *empty = kunit_kzalloc(test, sizeof(*empty), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, empty);
+	for (i = 0; i < ARRAY_SIZE(empty->nodes); i++)
+		empty->nodes[i] = &msm_dev_nodes[2];
+	INIT_LIST_HEAD(&empty->iommu.ctx_list);
+	list_add_tail(&empty->iommu.dev_node, &qcom_iommu_devices);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(msm_iommu_probe_device(msm_devs[2])), -ENODEV);
+	list_del(&empty->iommu.dev_node);
+	KUNIT_EXPECT_PTR_EQ(test, msm_iommu_probe_device(msm_devs[1]), &msm_iommus[2].iommu);
 }
 
 /* All IOMMUs of the domain forget the same, even if the first of them has no clock. */
@@ -373,6 +392,31 @@ static void msm_flush(struct kunit *test)
 	attach_test_inject("clk_enable", 1, -EIO);
 	priv->cfg.tlb->tlb_flush_all(priv);
 	KUNIT_EXPECT_EQ(test, GET_CTX_TLBIALL(first, 1) + GET_CTX_TLBIALL(second, 1), 2);
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	msm_leave(test, domain);
+	msm_iommu_domain_free(domain);
+}
+
+/* The lock is let go of after each part of a large flush: two clocks of two IOMMUs in each. */
+static void msm_flush_parts(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &msm);
+	void __iomem *first = msm_iommus[0].base;
+
+	KUNIT_ASSERT_EQ(test, msm_to(domain, msm.dev), 0);
+	attach_test_inject("clk_enable", 5, 0);
+	KUNIT_EXPECT_EQ(test, msm_iommu_sync_map(domain, SZ_1M, SZ_1M), 0);
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1), (SZ_2M - SZ_4K) | 1);
+	attach_test_inject("clk_enable", 9, 0);
+	KUNIT_EXPECT_EQ(test, msm_iommu_sync_map(domain, SZ_1M, SZ_2M + SZ_8K), 0);
+	KUNIT_EXPECT_TRUE(test, attach_test.hit);
+	KUNIT_EXPECT_EQ(test, GET_TLBIVA(first, 1), (SZ_1M + SZ_2M + SZ_4K) | 1);
+	/* Nothing mapped, nothing to flush */
+	attach_test_inject("clk_enable", 1, 0);
+	KUNIT_EXPECT_EQ(test, msm_iommu_sync_map(domain, SZ_1M, 0), 0);
+	KUNIT_EXPECT_FALSE(test, attach_test.hit);
 	attach_test.call = NULL;
 	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
 	msm_leave(test, domain);
@@ -459,7 +503,9 @@ static struct kunit_case msm_kunit[] = {
 	KUNIT_CASE(msm_others),
 	KUNIT_CASE(msm_two_masters),
 	KUNIT_CASE(msm_no_master),
+	KUNIT_CASE(msm_no_masters),
 	KUNIT_CASE(msm_flush),
+	KUNIT_CASE(msm_flush_parts),
 	KUNIT_CASE(msm_iova_to_phys),
 	KUNIT_CASE(msm_fault),
 	KUNIT_CASE(msm_pgtable_device),
