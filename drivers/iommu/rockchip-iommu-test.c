@@ -13,6 +13,8 @@ static u8 rk_ignored[RK_DTE_ADDR + 1];
 /* How runtime PM sees the IOMMU; an errno if it is disabled */
 static int rk_on;
 static bool rk_resuming, rk_suspending;
+/* What must not happen, or only where a case wants it */
+static int rk_warned, rk_unstalled;
 
 static void rk_write(u32 value, void __iomem *addr);
 static void rk_barrier(struct device *dev);
@@ -29,6 +31,8 @@ static int rk_enable_clocks(void);
 /* Here it is expected. */
 #undef WARN_ON_ONCE
 #define WARN_ON_ONCE(cond)	({ bool __warn = (cond); __warn; })
+#undef WARN_ON
+#define WARN_ON(cond)		({ bool __warn = (cond); rk_warned += __warn; __warn; })
 #undef writel
 #define writel(value, addr)	rk_write(value, addr)
 
@@ -45,7 +49,12 @@ static void rk_write(u32 value, void __iomem *addr)
 	u32 *regs = rk_regs[off / sizeof(rk_regs[0])];
 	unsigned int reg = off % sizeof(rk_regs[0]);
 	unsigned int what = reg == RK_MMU_COMMAND ? value : RK_DTE_ADDR;
+	u32 status = regs[RK_MMU_STATUS / 4];
 
+	KUNIT_EXPECT_GT_MSG(current->kunit_test, attach_test.held[CLK], 0, "no clock");
+	if (reg == RK_MMU_DTE_ADDR && (status & RK_MMU_STATUS_PAGING_ENABLED) &&
+	    !(status & RK_MMU_STATUS_STALL_ACTIVE))
+		rk_unstalled++;
 	if ((reg == RK_MMU_COMMAND || reg == RK_MMU_DTE_ADDR) && rk_ignored[what]) {
 		rk_ignored[what]--;
 		return;
@@ -80,7 +89,10 @@ static void rk_barrier(struct device *dev)
 	rk_suspending = false;
 }
 
-/* The directory of both MMUs, 0 for one whose paging is off */
+/* Set while the IOMMU leaves a domain, which must not fail */
+static bool rk_leaving;
+
+/* The directory of both MMUs, 0 for one whose paging is off, 1 if it is on without any */
 static u64 rk_seen(struct kunit *test)
 {
 	u64 seen = 0;
@@ -88,7 +100,7 @@ static u64 rk_seen(struct kunit *test)
 
 	for (i = 0; i < 2; i++)
 		seen = seen << 32 | (rk_regs[i][RK_MMU_STATUS / 4] & RK_MMU_STATUS_PAGING_ENABLED ?
-				     rk_regs[i][RK_MMU_DTE_ADDR / 4] : 0);
+				     rk_regs[i][RK_MMU_DTE_ADDR / 4] ?: 1 : 0);
 	return seen;
 }
 
@@ -105,7 +117,7 @@ static int rk_enable_clocks(void)
 	}
 	ret = TAKE_ERR(CLK, "clk_bulk_enable", 0);
 	/* It goes on to walk this table, and so must the domain go on to flush it. */
-	if (ret && table) {
+	if (ret && table && !rk_leaving) {
 		struct rk_iommu_domain *domain = to_rk_domain(rk_iommu.domain);
 
 		KUNIT_ASSERT_PTR_NE(test, rk_iommu.domain, &rk_identity_domain);
@@ -194,6 +206,9 @@ static const struct rk_case rk_cases[] = {
 	  .ignored = { [RK_MMU_CMD_ENABLE_PAGING] = 2 } },
 	{ { .name = "rk_iommu_enable_paging: time out of one MMU, from identity",
 	    .setup = rk_ignore, .first = true, .expect = -ETIMEDOUT },
+	  .ignored = { [RK_MMU_CMD_ENABLE_PAGING] = 1 } },
+	{ { .name = "rk_iommu_enable_paging: time out of one MMU",
+	    .setup = rk_ignore, .expect = -ETIMEDOUT },
 	  .ignored = { [RK_MMU_CMD_ENABLE_PAGING] = 1 } },
 	{ { .name = "rk_iommu_enable: the stall does not end", .setup = rk_ignore },
 	  .ignored = { [RK_MMU_CMD_DISABLE_STALL] = 4 } },
@@ -347,6 +362,98 @@ static void rk_again(struct kunit *test)
 	old->ops->free(old);
 }
 
+/* Nothing works, so that it is on without a table, until it can be switched off. */
+static void rk_stuck(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &rk);
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(old), 0);
+	rk_ignored[RK_MMU_CMD_ENABLE_STALL] = 6;
+	rk_ignored[RK_MMU_CMD_DISABLE_PAGING] = 2;
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, rk_ignored[RK_MMU_CMD_ENABLE_STALL], 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, old);
+	rk_leave(test, old);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* One MMU of two is on: it is switched off, and gets no other table before. */
+static void rk_one(struct kunit *test)
+{
+	struct iommu_domain *old = attach_test_alloc(test, &rk);
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(old), 0);
+	seen = rk_seen(test);
+	rk_ignored[RK_MMU_CMD_ENABLE_PAGING] = 1;
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+	KUNIT_EXPECT_EQ(test, rk_unstalled, 0);
+
+	KUNIT_EXPECT_EQ(test, rk_iommu_suspend(rk_iommu.dev), 0);
+	rk_ignored[RK_MMU_CMD_ENABLE_PAGING] = 1;
+	KUNIT_EXPECT_EQ(test, rk_iommu_resume(rk_iommu.dev), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ_MSG(test, rk_seen(test), 0, "a resume that failed");
+	KUNIT_EXPECT_EQ(test, rk_iommu_resume(rk_iommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+
+	rk_ignored[RK_MMU_CMD_DISABLE_PAGING] = 1;
+	attach_test.held[CLK]++;
+	KUNIT_EXPECT_EQ(test, rk_iommu_disable_paging(&rk_iommu), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, rk_iommu_disable_paging(&rk_iommu), 0);
+	attach_test.held[CLK]--;
+	KUNIT_EXPECT_EQ(test, rk_seen(test), 0);
+	KUNIT_EXPECT_EQ(test, rk_unstalled, 0);
+	rk_leave(test, old);
+	domain->ops->free(domain);
+	old->ops->free(old);
+}
+
+/* Without clocks, an unmap, a suspend and a detach warn and leave all as it is. */
+static void rk_no_clock(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &rk);
+	size_t mapped = 0;
+	u64 seen;
+
+	KUNIT_ASSERT_EQ(test, rk_attach_to(domain), 0);
+	seen = rk_seen(test);
+	KUNIT_ASSERT_EQ(test, domain->ops->map_pages(domain, SZ_4M, SZ_1M, SPAGE_SIZE, 1,
+						     IOMMU_READ, GFP_KERNEL, &mapped), 0);
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, domain->ops->unmap_pages(domain, SZ_4M, SPAGE_SIZE, 1, NULL),
+			SPAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rk_warned, 1);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	KUNIT_EXPECT_EQ(test, rk_iommu_suspend(rk_iommu.dev), 0);
+	KUNIT_EXPECT_EQ(test, rk_warned, 2);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+
+	attach_test_inject("clk_bulk_enable", 1, -EIO);
+	rk_leaving = true;
+	rk_leave(test, domain);
+	rk_leaving = false;
+	KUNIT_EXPECT_EQ(test, rk_warned, 3);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+	KUNIT_EXPECT_PTR_EQ(test, rk_iommu.domain, &rk_identity_domain);
+	KUNIT_EXPECT_EQ(test, attach_test.held[CLK], 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 1);
+
+	rk_warned = 0;
+	attach_test.call = NULL;
+	KUNIT_EXPECT_EQ(test, rk_attach_to(domain), 0);
+	KUNIT_EXPECT_EQ(test, rk_seen(test), seen);
+	rk_leave(test, domain);
+	domain->ops->free(domain);
+}
+
 /* What is freed is not used from then on, whether the IOMMU is on, idle or suspended. */
 static void rk_free(struct kunit *test)
 {
@@ -416,6 +523,9 @@ static int rk_init(struct kunit *test)
 	rk_on = 1;
 	rk_resuming = false;
 	rk_suspending = false;
+	rk_leaving = false;
+	rk_warned = 0;
+	rk_unstalled = 0;
 	memset(rk_ignored, 0, sizeof(rk_ignored));
 	memset(rk_regs, 0, sizeof(rk_regs));
 	memset(&rk_iommu, 0, sizeof(rk_iommu));
@@ -436,6 +546,7 @@ static int rk_init(struct kunit *test)
 
 static void rk_exit(struct kunit *test)
 {
+	KUNIT_EXPECT_EQ_MSG(test, rk_warned, 0, "a warning");
 	attach_test_remove(rk.dev);
 	attach_test_remove(rk_iommu.dev);
 }
@@ -447,6 +558,9 @@ static struct kunit_case rk_kunit[] = {
 	KUNIT_CASE(rk_zap),
 	KUNIT_CASE(rk_dead),
 	KUNIT_CASE(rk_again),
+	KUNIT_CASE(rk_stuck),
+	KUNIT_CASE(rk_one),
+	KUNIT_CASE(rk_no_clock),
 	KUNIT_CASE(rk_free),
 	KUNIT_CASE(rk_free_kept),
 	KUNIT_CASE(rk_virtual),
