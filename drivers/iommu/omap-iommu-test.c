@@ -31,10 +31,15 @@
 		dma_unmap_single_attrs(dev, __gone, size, dir, 0); })
 
 #undef pm_runtime_get_sync
+#undef pm_runtime_resume_and_get
 #undef pm_runtime_put
 #undef pm_runtime_put_noidle
 #undef pm_runtime_put_sync
 #define pm_runtime_get_sync(d)	 ({ attach_test.held[PM]++; pm_runtime_get_sync(d); })
+#define pm_runtime_resume_and_get(d) ({				\
+	int __err = pm_runtime_resume_and_get(d);		\
+	attach_test.held[PM] += !__err;				\
+	__err; })
 #define pm_runtime_put(d)	 ({ attach_test.held[PM]--; pm_runtime_put(d); })
 #define pm_runtime_put_noidle(d) ({ attach_test.held[PM]--; pm_runtime_put_noidle(d); })
 #define pm_runtime_put_sync(d)	 ({ attach_test.held[PM]--; pm_runtime_put_sync(d); })
@@ -335,6 +340,35 @@ static void omap_on_at_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
 }
 
+/* The client may not go on if one of its MMUs does not resume. It tries again later. */
+static void omap_activate(struct kunit *test)
+{
+	struct iommu_domain *domain = attach_test_alloc(test, &omap);
+	u64 seen;
+	int nth;
+
+	KUNIT_ASSERT_EQ(test, omap_enter(domain), 0);
+	seen = omap_seen(test);
+	for (nth = 1; nth <= 2; nth++) {
+		KUNIT_EXPECT_EQ(test, omap_iommu_domain_deactivate(domain), 0);
+		KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+		attach_test_inject("deassert_reset", nth, -EIO);
+		KUNIT_EXPECT_EQ(test, omap_iommu_domain_activate(domain), -EIO);
+		attach_test.call = NULL;
+		KUNIT_EXPECT_TRUE(test, attach_test.hit);
+		KUNIT_EXPECT_EQ(test, omap_seen(test), 0);
+		KUNIT_EXPECT_EQ_MSG(test, attach_test.held[PM], 0, "MMU %d", nth);
+		KUNIT_EXPECT_EQ(test, omap_iommu_domain_activate(domain), 0);
+		KUNIT_EXPECT_EQ(test, omap_seen(test), seen);
+		KUNIT_EXPECT_EQ(test, attach_test.held[PM], 2);
+	}
+	omap_leave(test, domain);
+	/* Without a client there is nothing to resume. */
+	KUNIT_EXPECT_EQ(test, omap_iommu_domain_activate(domain), 0);
+	KUNIT_EXPECT_EQ(test, attach_test.held[PM], 0);
+	domain->ops->free(domain);
+}
+
 /* Entries that are locked survive a suspend, which takes the power of the MMU, */
 static void omap_locked(struct kunit *test)
 {
@@ -460,6 +494,7 @@ static struct kunit_case omap_kunit[] = {
 	KUNIT_CASE(omap_on_before),
 	KUNIT_CASE(omap_on_at_detach),
 	KUNIT_CASE(omap_on_at_attach),
+	KUNIT_CASE(omap_activate),
 	KUNIT_CASE(omap_locked),
 	KUNIT_CASE(omap_dra7),
 	{}
