@@ -147,13 +147,18 @@ def state():
 
 
 def inputs(base):
-    """The same for a check that builds: what the series of this base composes to, and the lab without what is for people or for
-    another base. Empty if it does not compose."""
+    """The same for checks that build, as a function of a check's command: what the series of this base composes to, the command,
+    and the lab without what is for people, another base or another check. Gives "" if the series does not compose."""
     other = "|".join(re.escape(b) for b in bases() if b != base) or "$"
     lab = [ln for ln in out(["git", "ls-tree", "-r", "HEAD", "lab"], cwd=TOP).splitlines()
            if not re.search(rf"\.md$|\tlab/[^/]+/({other})/", ln)]
     head = out([f"{LAB}/lab", "compose"], check=False, env=dict(os.environ, BASE=base))
-    return hashlib.sha256("\n".join([head, *lab]).encode()).hexdigest() if head else ""
+
+    def of(check):
+        # attach has a list of selftest's
+        mine = [ln for ln in lab if not re.search(rf"\tlab/checks/(?!({re.escape(check[0])}|selftest)\.py)", ln)]
+        return hashlib.sha256("\n".join([head, *check, *mine]).encode()).hexdigest() if head else ""
+    return of
 
 
 def command(args):
@@ -181,8 +186,8 @@ def command(args):
         else:
             # What needs no kernel, and who clones all of this, look at the whole commit.
             whole = {n for n in names if "lint" in have[n][:2] or have[n][2][0] == "fresh"}
-            built = now and whole < {*names} and inputs(base) or now
-            lanes.append((base, before, names, {n: f"{now if n in whole else built} {with_it}" for n in names}))
+            built = inputs(base) if now and whole < {*names} else lambda check: ""
+            lanes.append((base, before, names, {n: f"{n not in whole and built(have[n][2]) or now} {with_it}" for n in names}))
 
     def lane(base, before, names, valid):
         """[(name, results, seconds)] of the checks of a base"""

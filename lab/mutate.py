@@ -15,6 +15,7 @@ import functools
 import glob
 import json
 import os
+import random
 import re
 import threading
 import time
@@ -176,6 +177,7 @@ def walk_vfio(tree, mutants, kind, initramfs):
 
 def arguments(parser):
     parser.add_argument("name", nargs="*", metavar="NAME", help=f"only these: {', '.join(NAMES)}")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N of them, drawn by lot: others when the series is another")
 
 
 def command(args):
@@ -185,6 +187,16 @@ def command(args):
     if unknown := set(args.name) - set(NAMES):
         die(f"there are no mutations for {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     mutants = [m for name in args.name or NAMES for m in load(name)]
+    with lock(BUILD):
+        head = series.compose(get_base())
+    texts = trees.blobs(head, {m["file"] for m in mutants})
+    if lost := [m["name"] for m in mutants if m["file"] not in texts
+                or mutated(texts[m["file"]][1].decode(errors="replace"), m) is None]:
+        die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
+    if args.sample and args.sample < len(mutants):
+        say(f"{args.sample} of {len(mutants)} mutants")
+        drawn = {m["name"] for m in random.Random(head).sample(mutants, args.sample)}
+        mutants = [m for m in mutants if m["name"] in drawn]
     vfio = [m for m in mutants if m["suite"].startswith("vfio_") or m["suite"].partition(":")[0] in PEERS]
     homes = {arch: [m for m in mutants if m["suite"] in kunit.suites(arch)]
              for arch in sorted(kunit.arches(), key="x86_64".__ne__)}
@@ -192,11 +204,6 @@ def command(args):
         die(f"no architecture has the suite of {', '.join(left)}")
     free_space(BUILD, 4000, "the mutants")
     with lock(BUILD):
-        head = series.compose(get_base())
-        texts = trees.blobs(head, {m["file"] for m in mutants})
-        if lost := [m["name"] for m in mutants if m["file"] not in texts
-                    or mutated(texts[m["file"]][1].decode(errors="replace"), m) is None]:
-            die(f"the line to change is not in the file, or there more than once: {', '.join(lost)}")
         # The longest first
         jobs = [(f"{len(mine)} mutants of VFIO ({kind})", walk_vfio, mine, kind, build.tests(f"patched-{kind}"))
                 for kind in ("sim", "debug", "peers") if (mine := [m for m in vfio if kind_of(m) == kind])]
