@@ -34,7 +34,7 @@ FOLDER = f"{LAB}/mutations/{BASE}"
 NAMES = sorted(map(os.path.basename, glob.glob(f"{FOLDER}/*")))
 TREES = ["mutants-0", "mutants-1"]
 # Programs that the kernel has already, to which the series adds cases
-PEERS = {"iommufd": "tools/testing/selftests/iommu/iommufd.c"}
+PEERS = {name: f"tools/testing/selftests/iommu/{name}.c" for name in ("iommufd", "iommufd_fail_nth")}
 stop = threading.Event()
 
 

@@ -18,7 +18,8 @@ PROGRAMS = {
     "vfio_pci_sriov_uapi_test": (NVME,)}
 OURS = "vfio_container_test"
 # What the series adds to the others; the mock driver of stock has not what they need
-ADDED = {"iommufd": r"iommufd_mock_domain\.\w+\.replace_refused"}
+ADDED = {"iommufd": r"iommufd_mock_domain\.\w+\.(replace_refused|first_leaves)",
+         "iommufd_fail_nth": r"basic_fail_nth\.attach_viommu"}
 NOT_RUN = {"vfio_pci_driver_test": "QEMU 7.2 has no device that libvfio has a driver for"}
 
 
