@@ -4,8 +4,13 @@
  *
  * One device with three LIODNs. The driver's own table is the hardware's.
  */
+
+/* struct iommu_ops has a domain_alloc only for this driver, which is not built in. */
+#define CONFIG_FSL_PAMU 1
+
 #include <linux/debug_locks.h>
 #include <linux/of.h>
+#include <linux/pci.h>
 
 #include "attach-test.h"
 
@@ -28,14 +33,17 @@ static struct iommu_ops fsl_pamu_test_ops;
 static struct attach_driver fsl_pamu;
 
 /* A domain is nothing but a cache to stash in: give each one of its own. */
-static struct iommu_domain *fsl_pamu_test_alloc(unsigned int type)
+static struct iommu_domain *fsl_pamu_test_alloc(struct device *dev)
 {
-	struct iommu_domain *domain = fsl_pamu_domain_alloc(type);
+	struct iommu_domain *domain = fsl_pamu_domain_alloc(IOMMU_DOMAIN_UNMANAGED);
 
 	if (domain)
 		to_fsl_dma_domain(domain)->stash_id = ++fsl_pamu_stash;
 	return domain;
 }
+
+/* What the PAMU's probe leaves of a LIODN, which may do DMA and has no cache */
+#define FSL_PAMU_NO_CACHE	0x100
 
 /* The caches of all LIODNs, 0 for one that may not do DMA */
 static u64 fsl_pamu_seen(struct kunit *test)
@@ -48,9 +56,23 @@ static u64 fsl_pamu_seen(struct kunit *test)
 
 		seen <<= 16;
 		if (get_bf(paace->addr_bitfields, PAACE_AF_V))
-			seen |= get_bf(paace->impl_attr, PAACE_IA_CID);
+			seen |= FSL_PAMU_NO_CACHE | get_bf(paace->impl_attr, PAACE_IA_CID);
 	}
 	return seen;
+}
+
+/* Whatever domain it comes from: the driver looks for that itself. */
+static int fsl_pamu_enter(struct iommu_domain *domain)
+{
+	return domain->ops->attach_dev(domain, fsl_pamu.dev, &fsl_pamu_platform_domain);
+}
+
+static void fsl_pamu_leave(struct kunit *test, struct iommu_domain *domain)
+{
+	struct iommu_domain *platform = &fsl_pamu_platform_domain;
+
+	KUNIT_EXPECT_EQ(test, platform->ops->attach_dev(platform, fsl_pamu.dev, domain), 0);
+	KUNIT_EXPECT_EQ_MSG(test, fsl_pamu_seen(test), 0, "DMA after a domain was left");
 }
 
 static void fsl_pamu_no_property(struct kunit *test, struct iommu_domain *domain)
@@ -97,10 +119,10 @@ static const struct attach_case fsl_pamu_cases[] = {
 	{ .name = "pamu_disable_liodn: there is no PAACE table",
 	  .setup = fsl_pamu_no_table, .undo = fsl_pamu_mend, .first = true,
 	  .expect = -ENODEV },
-	/* It finds what pamu_disable_liodn() has found, so a device that has a domain is safe. */
-	{ .name = "pamu_set_liodn: the second LIODN cannot be set up", .first = true,
+	/* It finds what pamu_disable_liodn() has found: no PAMU gets there. */
+	{ .name = "pamu_set_liodn: the second LIODN cannot be set up", .first = true, .loses = true,
 	  .call = "pamu_config_ppaace", .nth = 3, .ret = -ENODEV, .expect = -ENODEV },
-	{ .name = "pamu_set_liodn: its permissions cannot be set", .first = true,
+	{ .name = "pamu_set_liodn: its permissions cannot be set", .first = true, .loses = true,
 	  .call = "pamu_config_ppaace", .nth = 4, .ret = -ENODEV, .expect = -ENODEV },
 	{ .name = "attach_device: success", },
 	{ .name = "attach_device: success of a new device", .first = true },
@@ -129,8 +151,8 @@ static void fsl_pamu_nested(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
 	int on = debug_locks;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(old), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(domain), 0);
 	KUNIT_EXPECT_EQ(test, debug_locks, on);
 	domain->ops->free(domain);
 	old->ops->free(old);
@@ -144,11 +166,11 @@ static void fsl_pamu_keep(struct kunit *test)
 	int held;
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(old), 0);
 	seen = fsl_pamu_seen(test);
 	held = attach_test.held[MEM];
 	fsl_pamu_bad_liodn(test, domain);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_enter(domain), -ENODEV);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], held);
 	domain->ops->free(domain);
@@ -162,18 +184,36 @@ static void fsl_pamu_again(struct kunit *test)
 	u64 seen;
 	int held;
 
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(domain), 0);
 	held = attach_test.held[MEM];
 	seen = fsl_pamu_seen(test);
 	pamu_disable_liodn(2);
 	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), seen);
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_enter(domain), 0);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
 	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[MEM], held, "a LIODN is listed twice");
-	domain->ops->detach_dev(domain, fsl_pamu.dev);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
+	fsl_pamu_leave(test, domain);
 	domain->ops->free(domain);
 	KUNIT_EXPECT_EQ(test, attach_test.held[MEM], 0);
+}
+
+/* Only a device that leaves a domain of the driver's is cut off, as ever. */
+static void fsl_pamu_platform(struct kunit *test)
+{
+	struct iommu_domain *platform = &fsl_pamu_platform_domain;
+	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
+	u64 seen = fsl_pamu_seen(test);
+
+	KUNIT_EXPECT_EQ(test, platform->ops->attach_dev(platform, fsl_pamu.dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, platform->ops->attach_dev(platform, fsl_pamu.dev, platform), 0);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(domain), 0);
+	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), seen);
+	fsl_pamu_leave(test, domain);
+	/* A domain of the driver's is the only way back. */
+	KUNIT_EXPECT_EQ(test, fsl_pamu_enter(domain), 0);
+	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), 0);
+	domain->ops->free(domain);
 }
 
 /* A domain that is freed takes off those who are in it, and nobody else. */
@@ -183,8 +223,8 @@ static void fsl_pamu_free(struct kunit *test)
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
 	u64 seen;
 
-	KUNIT_ASSERT_EQ(test, old->ops->attach_dev(old, fsl_pamu.dev), 0);
-	KUNIT_ASSERT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(old), 0);
+	KUNIT_ASSERT_EQ(test, fsl_pamu_enter(domain), 0);
 	seen = fsl_pamu_seen(test);
 	old->ops->free(old);
 	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
@@ -225,7 +265,7 @@ static void fsl_pamu_operation(struct kunit *test)
 	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++)
 		fsl_pamu_table[i].op_encode.index_ot.omi = 0xffff;
 	fsl_pamu_prop.next = &compatible;
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, fsl_pamu.dev), 0);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_enter(domain), 0);
 	fsl_pamu_prop.next = NULL;
 	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++) {
 		struct paace *paace = &fsl_pamu_table[i];
@@ -240,7 +280,7 @@ static void fsl_pamu_operation(struct kunit *test)
 	domain->ops->free(domain);
 }
 
-/* What shares the LIODNs of a PCI controller must be in one group. */
+/* What shares the LIODNs of a PCI controller must be in one group, that of the controller. */
 static void fsl_pamu_pci_group(struct kunit *test)
 {
 	/* The version of the controller is beyond its address, at PCI_FSL_BRR1. */
@@ -250,58 +290,74 @@ static void fsl_pamu_pci_group(struct kunit *test)
 		.bus = bus, .parent = fsl_pamu.dev, .cfg_addr = (void __iomem *)regs,
 	};
 	struct pci_dev *pdev = kunit_kcalloc(test, 2, sizeof(*pdev), GFP_KERNEL);
-	struct iommu_group *group = iommu_group_alloc(), *groups[2];
+	struct iommu_domain *platform = &fsl_pamu_platform_domain;
 	struct iommu_domain *domain = attach_test_alloc(test, &fsl_pamu);
-	int i;
+	struct iommu_group *group = iommu_group_alloc(), *found;
+	u64 seen;
+	int held, i;
 
 	KUNIT_ASSERT_TRUE(test, regs && bus && pdev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
 	memset32(regs, 0x208, PAGE_SIZE / 4);
 	bus->sysdata = &ctl;
 	INIT_LIST_HEAD(&bus->devices);
-	KUNIT_ASSERT_EQ(test, iommu_group_add_device(group, fsl_pamu.dev), 0);
-	/* As when a driver is bound to the controller */
-	KUNIT_ASSERT_EQ(test, iommu_device_use_default_domain(fsl_pamu.dev), 0);
+	fsl_pamu.dev->iommu_group = group;
 	for (i = 0; i < 2; i++) {
 		pdev[i].bus = bus;
 		pdev[i].dev.bus = &pci_bus_type;
 		list_add_tail(&pdev[i].bus_list, &bus->devices);
-		groups[i] = fsl_pamu_device_group(&pdev[i].dev);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, groups[i]);
-		KUNIT_EXPECT_PTR_EQ(test, groups[i], groups[0]);
-		pdev[i].dev.iommu_group = groups[i];
+		KUNIT_EXPECT_PTR_EQ(test, fsl_pamu_probe_device(&pdev[i].dev), &pamu_iommu);
+		found = fsl_pamu_device_group(&pdev[i].dev);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, found);
+		KUNIT_EXPECT_PTR_EQ(test, found, group);
+		iommu_group_put(found);
 	}
 
-	KUNIT_EXPECT_FALSE_MSG(test, iommu_group_dma_owner_claimed(groups[0]), "used for good");
-	KUNIT_EXPECT_NULL(test, fsl_pamu.dev->iommu_group);
-
-	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, &pdev[0].dev), 0);
-	KUNIT_EXPECT_NE_MSG(test, fsl_pamu_seen(test), 0, "not the LIODNs of the controller");
-	domain->ops->detach_dev(domain, &pdev[1].dev);
-	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), 0);
-
+	/* The core attaches each device of the group: the controller, then its endpoints. */
+	seen = fsl_pamu_seen(test);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_enter(domain), 0);
+	KUNIT_EXPECT_NE(test, fsl_pamu_seen(test), seen);
+	seen = fsl_pamu_seen(test);
+	held = attach_test.held[MEM];
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, &pdev[i].dev, platform), 0);
+	KUNIT_EXPECT_EQ(test, fsl_pamu_seen(test), seen);
+	KUNIT_EXPECT_EQ_MSG(test, attach_test.held[MEM], held, "a LIODN is listed twice");
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, platform->ops->attach_dev(platform, &pdev[i].dev, domain), 0);
+	KUNIT_EXPECT_EQ_MSG(test, fsl_pamu_seen(test), 0, "not the LIODNs of the controller");
+	KUNIT_EXPECT_EQ(test, domain->ops->attach_dev(domain, &pdev[0].dev, platform), 0);
+	KUNIT_EXPECT_EQ_MSG(test, fsl_pamu_seen(test), seen, "not the LIODNs of the controller");
 	domain->ops->free(domain);
-	for (i = 0; i < 2; i++)
-		pdev[i].dev.iommu_group = NULL;
-	/* When all have been removed, the next one finds no group. */
-	iommu_group_put(group);
-	group = fsl_pamu_device_group(&pdev[0].dev);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
-	KUNIT_EXPECT_PTR_NE(test, group, groups[0]);
-	for (i = 0; i < 2; i++)
-		iommu_group_put(groups[i]);
+
+	/* A controller without LIODNs has no group. */
+	fsl_pamu_no_property(test, NULL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(fsl_pamu_probe_device(&pdev[0].dev)), -ENODEV);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(fsl_pamu_probe_device(fsl_pamu.dev)), -ENODEV);
+	fsl_pamu_mend(test, NULL);
+	fsl_pamu.dev->iommu_group = NULL;
 	iommu_group_put(group);
 }
 
 static int fsl_pamu_test_init(struct kunit *test)
 {
+	int i;
+
+	memset(&attach_test, 0, sizeof(attach_test));
+	/* As setup_liodns() does it */
 	memset(fsl_pamu_table, 0, sizeof(fsl_pamu_table));
-	memset(attach_test.held, 0, sizeof(attach_test.held));
+	for (i = 1; i < ARRAY_SIZE(fsl_pamu_table); i++) {
+		set_bf(fsl_pamu_table[i].addr_bitfields, PPAACE_AF_WSE, 35);
+		set_bf(fsl_pamu_table[i].addr_bitfields, PAACE_AF_AP, PAACE_AP_PERMS_ALL);
+		set_bf(fsl_pamu_table[i].addr_bitfields, PAACE_AF_V, PAACE_V_VALID);
+	}
 	fsl_pamu_stash = 0;
 	fsl_pamu_mend(test, NULL);
 	fsl_pamu_test_ops = fsl_pamu_ops;
-	fsl_pamu_test_ops.domain_alloc = fsl_pamu_test_alloc;
+	fsl_pamu_test_ops.domain_alloc_paging = fsl_pamu_test_alloc;
 	fsl_pamu.ops = &fsl_pamu_test_ops;
 	fsl_pamu.seen = fsl_pamu_seen;
+	fsl_pamu.leave = fsl_pamu_leave;
 	fsl_pamu.dev = attach_test_device(test, "fsl-pamu-client");
 	fsl_pamu.dev->of_node = &fsl_pamu_node;
 	return 0;
@@ -331,6 +387,7 @@ static struct kunit_case fsl_pamu_kunit[] = {
 	KUNIT_CASE_PARAM(fsl_pamu_attach, fsl_pamu_gen_params),
 	KUNIT_CASE(fsl_pamu_keep),
 	KUNIT_CASE(fsl_pamu_again),
+	KUNIT_CASE(fsl_pamu_platform),
 	KUNIT_CASE(fsl_pamu_free),
 	KUNIT_CASE_PARAM(fsl_pamu_operation, fsl_pamu_operation_gen_params),
 	KUNIT_CASE(fsl_pamu_pci_group),
