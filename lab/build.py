@@ -39,7 +39,7 @@ KINDS = ["stock", "patched", *["iommufd"] * (BASE != "6.1")]
 # Those of lab/checks/attach.py, and whose files the core ones have patched
 ATTACH = {"attach": (*VARIANTS[""], "ats", "attach"),
           **{f"attach-{a}": (*VARIANTS[a], "attach") for a in ("arm64", "s390", "riscv", "sim") if a in VARIANTS}}
-CORE = r"drivers/iommu/(iommu\.c|iommu-debug-attach\.[ch]|(debug/)?Kconfig|Makefile)|include/linux/iommu\.h"
+CORE = r"drivers/iommu/(iommu\.c|iommufd/viommu\.c|iommu-debug-attach\.[ch]|(debug/)?Kconfig|Makefile)|include/linux/iommu\.h"
 KERNELS = [*(f"{kind}{'-' if v else ''}{v}" for kind in ("stock", "patched", *["without"] * bool(WITHOUT)) for v in VARIANTS),
            *(f"patched-{v}" for v in ATTACH), *(f"core-{v}" for v in ATTACH if v != "attach-sim"), "vfio", *["iommufd", "iommufd-arm64", "iommufd-riscv", "iommufd-s390"] * ("iommufd" in KINDS)]
 VARIANTS.update(ATTACH)
