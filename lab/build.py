@@ -74,8 +74,8 @@ def config(*fragments):
 
 
 def without(base):
-    """The series without one patch"""
-    patches = series.read_series()
+    """The series without one patch, and without the tracing, which has lines beside it"""
+    patches = [p for p in series.read_series() if p["topic"] != "vfio-trace"]
     rest = [p for p in patches if not p["name"].endswith(WITHOUT)]
     if len(rest) != len(patches) - 1:
         die(f"{len(patches) - len(rest)} patches of the series are called {WITHOUT}, which is to be left out; mend WITHOUT "
@@ -157,7 +157,7 @@ def make_kernel(full):
         kbuild.make(kind, where, os.path.basename(kbuild.IMAGE[arch]), "modules", *counted, what=f"the {full} kernel")
         os.makedirs(f"{obj}/probe", exist_ok=True)
         for f in probe:
-            copy(f"{GUEST}/{f}", f"{obj}/probe/{f}")
+            put(read(f"{GUEST}/{f}"), f"{obj}/probe/{f}")
         kbuild.make(kind, where, f"M={obj}/probe", "modules", what="the probe module")
         if suites:
             kbuild.make(kind, where, "headers", what="headers for the selftests")
@@ -181,23 +181,20 @@ def make_kernel(full):
     return done
 
 
-def copy(src, dst):
-    """Copy a file unless it is there already, so that make does not think it new."""
-    if not os.path.exists(dst) or read(dst) != read(src):
-        shutil.copyfile(src, dst)
+def put(text, path):
+    """Write a file unless it has this text already, so that make does not think it new."""
+    if not os.path.exists(path) or read(path) != text:
+        write(path, text)
 
 
 def compiled(program, arch):
     """Build a program of the guest; return its path."""
     made = f"{BUILD}/guest/{arch}"
-    os.makedirs(made, exist_ok=True)
-    uapi = f"{trees.tree_path('stock')}/include/uapi"
-    for folder, files in (GUEST, os.listdir(GUEST)), (uapi, ["linux/iommufd.h", "linux/vfio.h"]):
-        for f in files:
-            if os.path.isfile(f"{folder}/{f}"):
-                to = f"{made}/uapi/{f}" if folder == uapi else f"{made}/{f}"
-                os.makedirs(os.path.dirname(to), exist_ok=True)
-                copy(f"{folder}/{f}", to)
+    texts = {f: read(f"{GUEST}/{f}") for f in os.listdir(GUEST) if os.path.isfile(f"{GUEST}/{f}")}
+    headers = trees.blobs(get_base(), ["include/uapi/linux/iommufd.h", "include/uapi/linux/vfio.h"])
+    texts |= {f.removeprefix("include/"): text.decode() for f, (_, text) in headers.items()}
+    for f, text in texts.items():
+        put(text, f"{made}/{f}")
     run(["make", "-C", made, f"CC={kbuild.CROSS[arch]}gcc", program], env=kbuild.clean_env())
     return f"{made}/{program}"
 

@@ -62,6 +62,8 @@ static void add_device(const char *device)
 	write_file(str("%s/driver_override", sysfs), "vfio-pci");
 	if (*option("lab.reset="))
 		write_file(str("%s/reset_method", sysfs), option("lab.reset="));
+	if (link_name(str("%s/driver", sysfs)))
+		write_file(str("%s/driver/unbind", sysfs), device);
 	err = bind(device);
 	number = link_name(str("%s/iommu_group", sysfs));
 	if (!number)
