@@ -50,7 +50,7 @@ def boot(which, machine, name, do=None, patience=progress.PATIENCE, made=None):
         machine = {**machine, "refused": machine["refused"].replace("VFIO_SET_IOMMU", "VFIO_GROUP_GET_DEVICE_FD")}
     options = [f"lab.do={do}"] * bool(do) + ["lab.open=1"] * ("iommufd" in build.KINDS)
     if refuses_replace(name, machine):
-        options += ["lab.replace=1", *[f"lab.refuse={machine['refuse']}"] * bool(machine["refuse"])]
+        options += ["lab.replace=1", *[f"lab.refuse={w}" for w in machine["refuse"].split()[-1 if name == "patched" else 0:][:1]]]
     with step(f"boot the {name} kernel on {machine['name']}"):
         records = qemu.guest(which, machine, name, image, init, " ".join(options), patience)
     with qemu.judging(machine, f"{BUILD}/boot/{which}/{name}"):
